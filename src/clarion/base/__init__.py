@@ -1,0 +1,1 @@
+"""What every layer shares: errors, names, shapes, random streams, conditions."""

@@ -1,0 +1,234 @@
+"""Gaussian processes: x_t = alpha(t) x0 + sigma(t) noise.
+
+Time runs from 0 (data) to 1 (noise). Each process states the interval [t_min, t_max] on which it is
+trained and sampled; outside it the signal-to-noise ratio may be infinite or zero. On that interval
+log_snr(t) = log(alpha² / sigma²) falls strictly.
+
+Every function of time takes a tensor of any shape and returns one of the same shape and type.
+
+Sources: Song et al. 2021, arXiv 2011.13456 (VP linear, VE); Nichol & Dhariwal 2021, arXiv
+2102.09672, and Kingma et al. 2021, arXiv 2107.00630 (VP cosine); Karras et al. 2022, arXiv
+2206.00364, equation 5 (EDM); Liu et al. 2022, arXiv 2209.03003, and Lipman et al. 2023, arXiv
+2210.02747 (straight flow).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from clarion.base.errors import ClarionError
+from clarion.base.shapes import expand_like
+
+
+@dataclass(frozen=True)
+class GaussianProcess(ABC):
+    """A path from data to Gaussian noise, x_t = alpha(t) x0 + sigma(t) noise."""
+
+    @abstractmethod
+    def alpha(self, t: Tensor) -> Tensor:
+        """Scale of the data at time t."""
+
+    @abstractmethod
+    def sigma(self, t: Tensor) -> Tensor:
+        """Standard deviation of the noise at time t."""
+
+    @abstractmethod
+    def time_of(self, log_snr: Tensor) -> Tensor:
+        """The time at which log(alpha² / sigma²) has this value: the inverse of `log_snr`."""
+
+    @property
+    @abstractmethod
+    def t_min(self) -> float:
+        """The time of least noise at which a denoiser is asked."""
+
+    @property
+    @abstractmethod
+    def t_max(self) -> float:
+        """The time of most noise: sampling starts here."""
+
+    def log_snr(self, t: Tensor) -> Tensor:
+        """Logarithm of the signal-to-noise ratio alpha² / sigma²."""
+        return 2 * (self.alpha(t).log() - self.sigma(t).log())
+
+    def noise_level(self, t: Tensor) -> Tensor:
+        """sigma / alpha: standard deviation of the noise on x_t / alpha."""
+        return torch.exp(-self.log_snr(t) / 2)
+
+    def time_of_noise_level(self, noise_level: Tensor) -> Tensor:
+        """The time at which sigma / alpha has this value: the inverse of `noise_level`."""
+        return self.time_of(-2 * noise_level.log())
+
+    def perturb(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """x_t = alpha(t) x0 + sigma(t) noise.
+
+        Args:
+            x0: clean data, (batch, *shape).
+            t: times, (batch,) or a scalar tensor.
+            noise: standard normal numbers, (batch, *shape).
+        """
+        return expand_like(self.alpha(t), x0) * x0 + expand_like(self.sigma(t), x0) * noise
+
+
+@dataclass(frozen=True)
+class VPLinear(GaussianProcess):
+    """Variance preserving, beta rising linearly; the continuous form of DDPM's schedule.
+
+    log alpha(t) = -(beta_min t + (beta_max - beta_min) t² / 2) / 2, sigma² = 1 - alpha².
+    Source: Song et al. 2021, arXiv 2011.13456, equation 32; t_min is their sampling epsilon.
+    """
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+    t_min: float = 1e-3  # pyright: ignore[reportIncompatibleMethodOverride]
+    t_max: float = 1.0  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    def __post_init__(self) -> None:
+        _check_order(beta_min=self.beta_min, beta_max=self.beta_max)
+        _check_order(t_min=self.t_min, t_max=self.t_max)
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.exp(-self._integral_of_beta(t) / 2)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        # 1 - alpha² cancels near t = 0; expm1 keeps every digit.
+        return torch.sqrt(-torch.expm1(-self._integral_of_beta(t)))
+
+    def time_of(self, log_snr: Tensor) -> Tensor:
+        # alpha² = sigmoid(log_snr), so the integral of beta is softplus(-log_snr).
+        integral = F.softplus(-log_snr)
+        slope = self.beta_max - self.beta_min
+        # The stable root of slope t²/2 + beta_min t - integral = 0.
+        return 2 * integral / (self.beta_min + torch.sqrt(self.beta_min**2 + 2 * slope * integral))
+
+    def _integral_of_beta(self, t: Tensor) -> Tensor:
+        return t * (self.beta_min + (self.beta_max - self.beta_min) / 2 * t)
+
+
+@dataclass(frozen=True)
+class _BoundedByLogSNR(GaussianProcess):
+    """A process whose ends are given as log-SNR, since its own ends 0 and 1 are infinite."""
+
+    log_snr_min: float = -12.0
+    log_snr_max: float = 12.0
+
+    def __post_init__(self) -> None:
+        _check_order(log_snr_min=self.log_snr_min, log_snr_max=self.log_snr_max)
+
+    @property
+    def t_min(self) -> float:
+        return float(self.time_of(torch.tensor(self.log_snr_max, dtype=torch.float64)))
+
+    @property
+    def t_max(self) -> float:
+        return float(self.time_of(torch.tensor(self.log_snr_min, dtype=torch.float64)))
+
+
+@dataclass(frozen=True)
+class VPCosine(_BoundedByLogSNR):
+    """Variance preserving, alpha = cos(pi t / 2), sigma = sin(pi t / 2).
+
+    Departure from Nichol & Dhariwal: no offset 0.008 and no clipped beta; the ends are cut in
+    log-SNR instead, as in Kingma et al. 2021.
+    """
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.cos(math.pi / 2 * t)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return torch.sin(math.pi / 2 * t)
+
+    def time_of(self, log_snr: Tensor) -> Tensor:
+        return 2 / math.pi * torch.atan(torch.exp(-log_snr / 2))
+
+
+@dataclass(frozen=True)
+class Flow(_BoundedByLogSNR):
+    """The straight path of flow matching and rectified flow: alpha = 1 - t, sigma = t."""
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return 1 - t
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return t
+
+    def time_of(self, log_snr: Tensor) -> Tensor:
+        return torch.sigmoid(-log_snr / 2)
+
+
+@dataclass(frozen=True)
+class _ExplodingProcess(GaussianProcess):
+    """alpha = 1: noise is added, the data is not scaled. Times 0 and 1 are sigma_min, sigma_max."""
+
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+
+    def __post_init__(self) -> None:
+        _check_order(sigma_min=self.sigma_min, sigma_max=self.sigma_max)
+
+    @property
+    def t_min(self) -> float:
+        return 0.0
+
+    @property
+    def t_max(self) -> float:
+        return 1.0
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+
+@dataclass(frozen=True)
+class VE(_ExplodingProcess):
+    """Variance exploding, sigma = sigma_min (sigma_max / sigma_min)^t: the process of NCSN.
+
+    Source: Song et al. 2021, arXiv 2011.13456, equation 30. The data is taken to have unit
+    variance, so the defaults are half of those printed for data in [0, 1] of deviation 0.25.
+    """
+
+    sigma_min: float = 0.01
+    sigma_max: float = 100.0
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return self.sigma_min * torch.exp(math.log(self.sigma_max / self.sigma_min) * t)
+
+    def time_of(self, log_snr: Tensor) -> Tensor:
+        log_ratio = math.log(self.sigma_max / self.sigma_min)
+        return (-log_snr / 2 - math.log(self.sigma_min)) / log_ratio
+
+
+@dataclass(frozen=True)
+class EDM(_ExplodingProcess):
+    """Variance exploding with times warped by a power, so that time-uniform is the Karras grid.
+
+    sigma = (sigma_min^(1/rho) + t (sigma_max^(1/rho) - sigma_min^(1/rho)))^rho.
+    Source: Karras et al. 2022, arXiv 2206.00364, equation 5.
+    """
+
+    rho: float = 7.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.rho > 0:
+            raise ClarionError(f"rho must be above 0, got {self.rho}.")
+
+    def sigma(self, t: Tensor) -> Tensor:
+        low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
+        return (low + t * (high - low)) ** self.rho
+
+    def time_of(self, log_snr: Tensor) -> Tensor:
+        low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
+        return (torch.exp(-log_snr / (2 * self.rho)) - low) / (high - low)
+
+
+def _check_order(**bounds: float) -> None:
+    """Refuse bounds that are not 0 <= low < high (log-SNR bounds may be negative)."""
+    (low_name, low), (high_name, high) = bounds.items()
+    floor = -math.inf if "log" in low_name else 0
+    if not (floor <= low < high < math.inf) or (low == 0 and "sigma" in low_name):
+        raise ClarionError(f"{low_name} must lie below {high_name}, got {low} and {high}.")
