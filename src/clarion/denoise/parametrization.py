@@ -6,13 +6,13 @@ Each prediction y is an affine function of clean and noisy data, so it is stated
 
 With x_t = alpha x0 + sigma noise, noise level s = sigma / alpha and the data's own deviation d:
 
-    prediction   y                               skip                       out
-    x0           x0                              0                          1
-    noise        noise                           1 / alpha                  -sigma / alpha
-    v            alpha noise - sigma x0          alpha / (alpha² + sigma²)  -sigma / (alpha² + sigma²)
-    flow         noise - x0                      1 / (alpha + sigma)        -sigma / (alpha + sigma)
-    score        -noise / sigma                  1 / alpha                  sigma² / alpha
-    edm          y of unit variance              d² / (s² + d²) / alpha     s d / sqrt(s² + d²)
+    prediction  y                       skip                       out
+    x0          x0                      0                          1
+    noise       noise                   1 / alpha                  -sigma / alpha
+    v           alpha noise - sigma x0  alpha / (alpha² + sigma²)  -sigma / (alpha² + sigma²)
+    flow        noise - x0              1 / (alpha + sigma)        -sigma / (alpha + sigma)
+    score       -noise / sigma          1 / alpha                  sigma² / alpha
+    edm         y of unit variance      d² / (s² + d²) / alpha     s d / sqrt(s² + d²)
 
 Sources: Ho et al. 2020, arXiv 2006.11239 (noise); Salimans & Ho 2022, arXiv 2202.00512, appendix D
 (v); Liu et al. 2022, arXiv 2209.03003 (flow: the velocity of the straight path, whatever the
