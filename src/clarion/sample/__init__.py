@@ -1,0 +1,17 @@
+"""How noise becomes data: one loop, and one file for each family of samplers."""
+
+from clarion.sample.loop import generate, sample
+from clarion.sample.plan import Plan, Stage, Update
+from clarion.sample.sampler import AffineSampler, Sampler
+from clarion.sample.tables import SAMPLERS
+
+__all__ = [
+    "SAMPLERS",
+    "AffineSampler",
+    "Plan",
+    "Sampler",
+    "Stage",
+    "Update",
+    "generate",
+    "sample",
+]

@@ -1,0 +1,174 @@
+"""The one loop that drives every sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError, SamplingError
+from clarion.base.streams import SampleStreams
+from clarion.denoise.denoiser import Denoiser
+from clarion.process.grids import Grid
+from clarion.process.tables import GRIDS
+from clarion.sample.options import check_whole
+from clarion.sample.sampler import Sampler
+from clarion.sample.tables import SAMPLERS
+
+Callback = Callable[[int, int, Any], None]
+"""Called after each evaluation with (evaluations done, evaluations in all, the estimate)."""
+
+
+@torch.no_grad()
+def sample(
+    denoiser: Denoiser,
+    shape: Sequence[int],
+    *,
+    n: int | None = None,
+    indices: Iterable[int] | None = None,
+    condition: Condition | None = None,
+    sampler: Sampler | str = "dpmpp_2m",
+    grid: Grid | str = "karras",
+    num_steps: int = 16,
+    times: Tensor | None = None,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    callback: Callback | None = None,
+) -> Tensor:
+    """Turn noise into one batch of data.
+
+    A sample depends on the denoiser, the settings, the seed and its own number, and on nothing
+    else. Nothing is clipped.
+
+    Args:
+        denoiser: the model, with its guidance round it.
+        shape: of one sample.
+        n: number of samples, then numbered from 0 ...
+        indices: ... or the numbers themselves.
+        condition: what is asked for, a row for each sample.
+        sampler: a sampler, or a name in `SAMPLERS`.
+        grid: where to stop on the way, or a name in `GRIDS`.
+        num_steps: number of steps of that grid, at least 1.
+        times: falling times to be used instead of a grid; where they do not end in 0, the result is
+            x_t at the last of them.
+        seed: seed of the whole set of samples.
+        device: where to compute; by default where the denoiser's parameters are.
+        dtype: torch.float32 or torch.float64.
+        callback: called after each evaluation with (evaluations done, in all, the estimate).
+
+    Returns:
+        Clean data (batch, *shape), in the units of the model.
+
+    Raises:
+        ClarionError: for a setting that cannot be used.
+        SamplingError: if a result is not finite.
+    """
+    sampler = SAMPLERS[sampler]() if isinstance(sampler, str) else sampler
+    if times is None:
+        grid = GRIDS[grid]() if isinstance(grid, str) else grid
+        times = grid(denoiser.process, num_steps)
+    if dtype not in (torch.float32, torch.float64):
+        raise ClarionError(f"dtype must be torch.float32 or torch.float64, got {dtype}.")
+    indices = sample_indices(n, indices)
+    _check_rows(condition, len(indices))
+    device = _device_of(denoiser) if device is None else device
+
+    plan = sampler.plan(denoiser.process, times)
+    streams = SampleStreams(seed, indices)
+    state = sampler.begin(
+        plan, streams, torch.empty(len(indices), *shape, dtype=dtype, device=device)
+    )
+    asked = torch.tensor([stage.t for stage in plan.stages], dtype=dtype, device=device)
+    asked = asked.unsqueeze(1).repeat(1, len(indices)).unbind()
+    denoisers = [denoiser.at(stage.t) for stage in plan.stages]
+
+    for done, (stage, t, denoise) in enumerate(zip(plan.stages, asked, denoisers, strict=True), 1):
+        x = state[0]
+        estimate = denoise(x, t, condition)
+        state = sampler.step(stage, state, estimate, sampler.draw(stage, streams, x))
+        if callback is not None:
+            callback(done, len(plan.stages), estimate)
+
+    _check_finite(state[0], sampler)
+    return state[0]
+
+
+def generate(
+    denoiser: Denoiser,
+    shape: Sequence[int],
+    *,
+    n: int | None = None,
+    indices: Iterable[int] | None = None,
+    batch_size: int = 64,
+    condition: Condition | None = None,
+    **settings: Any,
+) -> Iterator[Tensor]:
+    """Sample in batches; the samples do not depend on how they are split.
+
+    Args:
+        denoiser, shape, n, indices, condition: as for `sample`.
+        batch_size: samples at a time.
+        settings: the other arguments of `sample`.
+
+    Returns:
+        The batches one after the other, each (up to batch_size, *shape), in the order of the
+        indices; `torch.cat(list(...))` makes one tensor of them.
+    """
+    check_whole("batch_size", batch_size, 1)
+    indices = sample_indices(n, indices)
+    _check_rows(condition, len(indices))
+    rows = [slice(i, i + batch_size) for i in range(0, len(indices), batch_size)]
+    return (
+        sample(
+            denoiser,
+            shape,
+            indices=indices[part],
+            condition=None if condition is None else condition.rows(part),
+            **settings,
+        )
+        for part in rows
+    )
+
+
+def sample_indices(n: int | None, indices: Iterable[int] | None) -> list[int]:
+    """The numbers of the samples: those given, or 0 to n - 1.
+
+    Raises:
+        ClarionError: if both or neither are given, there are none, or one is no whole number.
+    """
+    if (n is None) == (indices is None):
+        raise ClarionError(f"Give either n or indices, got n={n!r} and indices={indices!r}.")
+    if n is not None:
+        check_whole("n", n, 1)
+        return list(range(n))
+    numbers = list(indices or ())
+    if not numbers:
+        raise ClarionError("indices must name at least one sample, got none.")
+    for number in numbers:
+        check_whole("A sample's index", number, 0)
+    return numbers
+
+
+def _check_rows(condition: Condition | None, n: int) -> None:
+    for name, value in condition.values.items() if condition is not None else ():
+        if len(value) != n:
+            raise ClarionError(f"Condition {name!r} has {len(value)} rows for {n} samples.")
+
+
+def _device_of(denoiser: Denoiser) -> torch.device:
+    for tensor in (*denoiser.parameters(), *denoiser.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def _check_finite(x: Tensor, sampler: Sampler) -> None:
+    num_bad = int((~x.isfinite()).flatten(1).any(dim=1).sum())
+    if num_bad:
+        raise SamplingError(
+            f"{num_bad} of {len(x)} samples drawn with {sampler} are not finite: the model "
+            f"returned NaN or infinity. Try a smaller guidance_scale or more steps."
+        )

@@ -1,0 +1,173 @@
+"""A sampler's coefficients, worked out before its first step.
+
+Every Gaussian sampler is an affine recursion. One stage asks the denoiser once, puts what it learnt
+in front of a short history, and moves the state:
+
+    x <- keep x + sum_j weights[j] history[j] + noise z,        z standard normal.
+
+`history[0]` is the newest entry. An entry is the estimate D = E[x0 | x_t] or, for the samplers that
+integrate predicted noise, the residual x_t - alpha D = sigma E[noise | x_t].
+
+A family states its recursion (`Update`) for the rescaled variable y = x_t / alpha at noise level
+s = sigma / alpha, where each Gaussian process is the same: y = x0 + s z. This file alone turns it
+into one for x_t (`Stage`), so that each sampler serves each process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from clarion.base.errors import ClarionError
+from clarion.process.gaussian import GaussianProcess
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One stage for the rescaled variable: y <- keep y + sum_j weights[j] history[j] + noise z.
+
+    Args:
+        level: noise level s of the state, at which the denoiser is asked.
+        next_level: noise level of the state that the update leaves; 0 is clean data.
+        keep: weight of the state.
+        weights: weights of the history, newest entry first.
+        noise: standard deviation of the fresh noise.
+    """
+
+    level: float
+    next_level: float
+    keep: float
+    weights: tuple[float, ...]
+    noise: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage for x_t: x <- keep x + sum_j weights[j] history[j] + noise z.
+
+    Args:
+        t: time at which the denoiser is asked.
+        next_t: time of the state that the stage leaves; 0 where it is clean data.
+        alpha: scale of the data at time t, with which a residual is formed.
+        keep: weight of the state.
+        weights: weights of the history, newest entry first.
+        noise: standard deviation of the fresh noise.
+        num_kept: how many entries of the history later stages will need.
+    """
+
+    t: float
+    next_t: float
+    alpha: float
+    keep: float
+    weights: tuple[float, ...]
+    noise: float
+    num_kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a sampler does, but for the denoiser and the random numbers.
+
+    Args:
+        initial_scale: standard deviation of the noise from which it starts.
+        stages: in their order; the denoiser is asked once in each.
+    """
+
+    initial_scale: float
+    stages: tuple[Stage, ...]
+
+    @property
+    def num_evaluations(self) -> int:
+        """Evaluations of the denoiser that one sample costs."""
+        return len(self.stages)
+
+
+def noise_levels(process: GaussianProcess, times: Tensor) -> list[float]:
+    """The noise level sigma / alpha at each time of a grid; a last time of 0 stands for level 0.
+
+    Args:
+        times: falling times of shape (num_steps + 1,), within [process.t_min, process.t_max].
+
+    Raises:
+        ClarionError: if the times are too few, do not fall, or leave that interval.
+    """
+    if times.ndim != 1 or len(times) < 2:
+        raise ClarionError(f"times must be a list of 2 or more, got shape {tuple(times.shape)}.")
+    times = times.to("cpu", torch.float64)
+    is_clean = float(times[-1]) == 0
+    asked = times[:-1] if is_clean else times
+    slack = 1e-6  # grids pass through log-SNR and back
+    if not bool(((asked >= process.t_min - slack) & (asked <= process.t_max + slack)).all()):
+        raise ClarionError(
+            f"times must lie in [{process.t_min:g}, {process.t_max:g}] for {process}, but for a "
+            f"last one of 0; got {times.tolist()}."
+        )
+    levels = process.noise_level(asked.clamp(process.t_min, process.t_max)).tolist()
+    levels += [0.0] * is_clean
+    if not all(next_level < level for level, next_level in pairwise(levels)):
+        raise ClarionError(f"times must fall at each step, got {times.tolist()}.")
+    return levels
+
+
+def convert(
+    process: GaussianProcess,
+    times: Tensor,
+    levels: Sequence[float],
+    updates: Sequence[Update],
+    uses_residuals: bool,
+) -> Plan:
+    """Turn a recursion for y = x_t / alpha into one for x_t.
+
+        y' = a y + sum_j b_j D_j + c z    becomes
+        x' = (alpha' a / alpha) x + sum_j alpha' b_j D_j + alpha' c z,
+
+    and a residual, being alpha_j times as large for x_t as for y, takes the weight
+    alpha' b_j / alpha_j instead.
+
+    Args:
+        times: the grid, whose own times are used wherever an update is at one of its levels.
+        levels: the noise levels of the grid.
+    """
+    time_of = dict(zip(levels, times.tolist(), strict=True))
+    entries_alpha: list[float] = []  # of the stages so far, newest first
+    stages: list[Stage] = []
+    for update in updates:
+        t, alpha = _time_and_alpha(process, update.level, time_of)
+        next_t, next_alpha = _time_and_alpha(process, update.next_level, time_of)
+        entries_alpha.insert(0, alpha)
+        units = entries_alpha if uses_residuals else [1.0] * len(entries_alpha)
+        weights = (next_alpha * b / a for b, a in zip(update.weights, units, strict=False))
+        keep = next_alpha * update.keep / alpha
+        noise = next_alpha * update.noise
+        stages.append(Stage(t, next_t, alpha, keep, tuple(weights), noise, num_kept=0))
+    initial_alpha = _time_and_alpha(process, levels[0], time_of)[1]
+    return Plan(initial_alpha * levels[0], _with_history_bounds(stages))
+
+
+def _time_and_alpha(
+    process: GaussianProcess, level: float, time_of: dict[float, float]
+) -> tuple[float, float]:
+    if level == 0:
+        return 0.0, 1.0
+    t = time_of.get(level)
+    if t is None:
+        t = float(process.time_of_noise_level(torch.tensor(level, dtype=torch.float64)))
+    t = min(max(t, process.t_min), process.t_max)  # against rounding at the ends
+    return t, float(process.alpha(torch.tensor(t, dtype=torch.float64)))
+
+
+def _with_history_bounds(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Let each stage keep no more of the history than the stages after it use."""
+    bounded: list[Stage] = []
+    num_kept = 0
+    for s in reversed(stages):
+        bounded.insert(
+            0, Stage(s.t, s.next_t, s.alpha, s.keep, s.weights, s.noise, num_kept=num_kept)
+        )
+        num_kept = max(num_kept, len(s.weights)) - 1
+        num_kept = max(num_kept, 0)
+    return tuple(bounded)

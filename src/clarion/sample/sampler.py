@@ -1,0 +1,114 @@
+"""The contract of a sampler, and the step that all Gaussian samplers share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import torch
+from torch import Tensor
+
+from clarion.base.streams import SampleStreams
+from clarion.denoise.estimate import Estimate
+from clarion.process.gaussian import GaussianProcess
+from clarion.sample.plan import Plan, Stage, Update, convert, noise_levels
+
+State: TypeAlias = tuple[Tensor, ...]
+"""What a sampler carries from step to step; its first entry is what the denoiser is asked about."""
+
+
+@dataclass(frozen=True)
+class Sampler(ABC):
+    """A way from noise to data. Its fields are its options; it holds no state of its own."""
+
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """The power of the step size with which the error falls, for the options as they are.
+
+        That is the error of the deterministic flow or, for a stochastic sampler, of the mean and
+        the variance (weak error); the final step to noise level 0, which is the same whatever the
+        number of steps, is left out.
+        """
+
+    @property
+    @abstractmethod
+    def is_stochastic(self) -> bool:
+        """Whether it draws noise after its start."""
+
+    @abstractmethod
+    def plan(self, process: Any, times: Tensor) -> Any:
+        """Work out all coefficients, on the host, before the loop.
+
+        Args:
+            process: how the data was noised.
+            times: falling times (num_steps + 1,), as a `Grid` gives them.
+        """
+
+    @abstractmethod
+    def begin(self, plan: Any, streams: SampleStreams, like: Tensor) -> State:
+        """The state before the first step, of the shape, type and device of `like`."""
+
+    @abstractmethod
+    def draw(self, stage: Any, streams: SampleStreams, like: Tensor) -> Tensor | None:
+        """The random numbers that a stage needs; None where it needs none."""
+
+    @abstractmethod
+    def step(self, stage: Any, state: State, estimate: Any, noise: Tensor | None) -> State:
+        """The state after a stage, given what the denoiser said of `state[0]`."""
+
+
+@dataclass(frozen=True)
+class AffineSampler(Sampler):
+    """A sampler for Gaussian processes: an affine recursion (see `plan.py`).
+
+    A family implements `updates` alone.
+    """
+
+    uses_residuals: ClassVar[bool] = False
+    """Whether an entry of the history is a residual y - D, or D itself."""
+
+    @abstractmethod
+    def updates(self, levels: list[float]) -> list[Update]:
+        """The recursion for y = x_t / alpha.
+
+        Args:
+            levels: falling noise levels s = sigma / alpha, (num_steps + 1,); only the last one
+                may be 0, and then the last update gives the estimate itself.
+        """
+
+    def plan(self, process: GaussianProcess, times: Tensor) -> Plan:
+        levels = noise_levels(process, times)
+        return convert(process, times, levels, self.updates(levels), self.uses_residuals)
+
+    def begin(self, plan: Plan, streams: SampleStreams, like: Tensor) -> State:
+        noise = streams.normal(like.shape[1:], device=like.device, dtype=like.dtype)
+        return (noise.mul_(plan.initial_scale),)
+
+    def draw(self, stage: Stage, streams: SampleStreams, like: Tensor) -> Tensor | None:
+        if not stage.noise:
+            return None
+        return streams.normal(like.shape[1:], device=like.device, dtype=like.dtype)
+
+    def step(self, stage: Stage, state: State, estimate: Estimate, noise: Tensor | None) -> State:
+        """x <- keep x + sum_j weights[j] history[j] + noise z."""
+        x, *past = state
+        entry = estimate.mean
+        if self.uses_residuals:
+            entry = torch.sub(x, entry, alpha=stage.alpha)
+        history = (entry, *past)
+        x = torch.mul(x, stage.keep)  # out of place: a denoiser may return its own input
+        for weight, entry in zip(stage.weights, history, strict=False):
+            if weight:
+                x.add_(entry, alpha=weight)
+        if noise is not None:
+            x.add_(noise, alpha=stage.noise)
+        return (x, *history[: stage.num_kept])
+
+
+def final_update(level: float, uses_residuals: bool = False) -> Update:
+    """The step to noise level 0: y <- D, the estimate itself."""
+    if uses_residuals:
+        return Update(level, 0.0, 1.0, (-1.0,))
+    return Update(level, 0.0, 0.0, (1.0,))
