@@ -1,0 +1,119 @@
+"""Which pictures to train on: the config that is saved with a run, and how it is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clarion.base.errors import DataError
+from clarion.domains.image.decoding import MODES, PictureRule, ResizeRule
+from clarion.domains.image.image_set import ImageSet
+from clarion.domains.image.reading import OnProgress, read_image_set
+from clarion.domains.image.sources import PictureSource, is_hub_name, open_source
+
+RESIZE_RULES = ("none", "crop", "pad", "stretch")
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Pictures, and what is done to them before a model sees them.
+
+    Args:
+        source: one of: a folder of class folders, a folder of pictures, a parquet file, a folder
+            of parquet files, a pattern ("data/train-*.parquet"), a folder of idx files (MNIST and
+            its relatives), a hub name ("owner/name").
+        fallback: a second source, used if `source` is not on this machine.
+        split: "train", "test" and so on, where the source has splits.
+        subset: which configuration of a hub data set, where it has several.
+        size: side of the square in pixels; None leaves the pictures as they are, and then all must
+            have one size.
+        resize: how a picture that is not `size` x `size` becomes so: "crop" (scale the shorter
+            side, keep the centre), "pad" (scale the longer side, fill up), "stretch" (ignore the
+            aspect ratio), "none" (refuse it).
+        pad_value: grey level of "pad", 0 black to 255 white.
+        channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; None takes them as they are, and then
+            all must have the same.
+        image_column: column of the pictures in a table; None finds it by its type.
+        label_column: column of the labels in a table; None takes "label", else the only column of
+            class labels, else the pictures have no labels.
+        class_names: names of the classes in the order of their numbers, for data that have none
+            or others; for class folders: which folder is which number.
+        skip_bad: leave out pictures that cannot be decoded, rather than refusing the data set.
+        memory_limit_gib: data sets up to this size, decoded, are kept in memory.
+    """
+
+    source: str
+    fallback: str | None = None
+    split: str = "train"
+    subset: str | None = None
+    size: int | None = None
+    resize: ResizeRule = "none"
+    pad_value: int = 0
+    channels: int | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    class_names: tuple[str, ...] = ()
+    skip_bad: bool = False
+    memory_limit_gib: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            raise DataError("source must name a folder, parquet files, or a hub data set.")
+        if self.size is not None and self.size < 1:
+            raise DataError(f"size must be at least 1 pixel, got {self.size}.")
+        if self.resize not in RESIZE_RULES:
+            raise DataError(
+                f"resize must be one of {', '.join(RESIZE_RULES)}, got {self.resize!r}."
+            )
+        if self.size is None and self.resize != "none":
+            raise DataError(f"resize is {self.resize!r}, which needs size: the side in pixels.")
+        if not 0 <= self.pad_value <= 255:
+            raise DataError(f"pad_value must be in 0..255, got {self.pad_value}.")
+        if self.channels is not None and self.channels not in MODES:
+            raise DataError(f"channels must be 1, 2, 3 or 4, got {self.channels}.")
+        if not self.memory_limit_gib >= 0:
+            raise DataError(f"memory_limit_gib must be 0 or more, got {self.memory_limit_gib}.")
+        if len(set(self.class_names)) != len(self.class_names):
+            raise DataError(f"class_names must differ from each other, got {self.class_names}.")
+
+    @property
+    def rule(self) -> PictureRule:
+        """How each picture is brought to its channels and size."""
+        return PictureRule(self.channels, self.size, self.resize, self.pad_value)
+
+    def open(self, on_progress: OnProgress | None = None) -> ImageSet:
+        """Find the pictures and decode each once, into memory if they fit.
+
+        Larger sets are decoded as well, to know before the training that every picture can be, and
+        then read again when they are needed.
+
+        Args:
+            on_progress: called with (pictures done, pictures in all) while reading.
+
+        Raises:
+            DataError: if there are no such data, or they cannot be used as they are.
+        """
+        return read_image_set(
+            self._open_source(),
+            self.rule,
+            class_names=self.class_names,
+            skip_bad=self.skip_bad,
+            memory_limit_bytes=int(min(self.memory_limit_gib, 2**30) * 2**30),
+            on_progress=on_progress,
+        )
+
+    def _open_source(self) -> PictureSource:
+        is_here = Path(self.source).expanduser().exists()
+        chosen = self.source if is_here or self.fallback is None else self.fallback
+        try:
+            return open_source(
+                chosen,
+                split=self.split,
+                subset=self.subset,
+                image_column=self.image_column,
+                label_column=self.label_column,
+            )
+        except DataError as error:
+            if chosen == self.source or is_hub_name(self.source):
+                raise
+            raise DataError(f"{self.source} is not on this machine. {error}") from error

@@ -1,0 +1,215 @@
+"""Where pictures come from: what every source offers, folders of pictures, and how one is chosen.
+
+Everything is in sorted order, so picture number `i` is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarion.base.errors import DataError
+from clarion.base.names import describe_unknown
+from clarion.domains.image.decoding import PICTURE_ENDINGS, Piece
+from clarion.domains.image.idx import has_idx, open_idx
+from clarion.domains.image.tables import open_hub, open_parquet
+
+SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
+
+
+class PictureSource(Protocol):
+    """Numbered pictures, not yet decoded.
+
+    `labels` is (n,) int64 or None; `class_names` may be empty where the data have no names.
+    """
+
+    labels: NDArray[np.int64] | None
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """A name by which the user finds the picture: a path, or a file and a row."""
+        ...
+
+    def fetch(self, indices: Sequence[int]) -> list[Piece]:
+        """Some of the pictures, encoded."""
+        ...
+
+    def decoded(self) -> NDArray[np.uint8] | None:
+        """All pictures as (n, H, W, C), if the source holds them so, else None."""
+        ...
+
+
+class FolderSource:
+    """Picture files, with the folder of each as its class where there are class folders."""
+
+    def __init__(
+        self,
+        paths: list[Path],
+        labels: NDArray[np.int64] | None = None,
+        class_names: tuple[str, ...] = (),
+    ) -> None:
+        self.labels = labels
+        self.class_names = class_names
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def name(self, index: int) -> str:
+        return str(self._paths[index])
+
+    def fetch(self, indices: Sequence[int]) -> list[Piece]:
+        return [self._paths[i] for i in indices]
+
+    def decoded(self) -> None:
+        return None
+
+
+def open_source(
+    source: str,
+    *,
+    split: str = "train",
+    subset: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+) -> PictureSource:
+    """Find out what `source` is and open it; see `ImageData` for what it may be.
+
+    Raises:
+        DataError: if there is no such thing, or it cannot be used as it is.
+    """
+    path = Path(source).expanduser()
+    columns = {"image_column": image_column, "label_column": label_column}
+    if path.is_dir():
+        if has_idx(path):
+            return open_idx(path, split)
+        if any(path.glob("*.parquet")):
+            return open_parquet(_parquet_of_split(path, split), **columns)
+        return open_folder(path, split)
+    if path.is_file() or _is_glob(source):
+        files = [path] if path.is_file() else _expand_glob(path)
+        if any(file.suffix != ".parquet" for file in files):
+            raise DataError(
+                f"source {source!r} must be a folder, parquet files, or a hub name; "
+                f"{next(f for f in files if f.suffix != '.parquet')} is none of these."
+            )
+        if split != "train":
+            raise DataError(
+                f"split is {split!r}, but files named one by one have no splits; "
+                "name the files of that split as source, and leave split at 'train'."
+            )
+        return open_parquet(files, **columns)
+    if not is_hub_name(source):
+        raise DataError(
+            f"No folder or file {source!r}. source may be a folder, parquet files, or a hub name "
+            "of the form owner/name."
+        )
+    return open_hub(source, split=split, subset=subset, **columns)
+
+
+def is_hub_name(source: str) -> bool:
+    """Whether `source` has the form owner/name, and so may be on the hub."""
+    return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source) is not None and not _is_glob(source)
+
+
+def open_folder(folder: Path, split: str) -> FolderSource:
+    """Open a folder of class folders, or a folder of pictures.
+
+    Class folders are searched in depth. They are numbered in the order of their names, or of their
+    values if all are numbers. If all subfolders are called like splits ("train", "val", "test"),
+    the one called `split` is opened.
+
+    Raises:
+        DataError: if there are no pictures, or it is not clear which class they belong to.
+    """
+    subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and not _is_hidden(p))
+    if subfolders and all(p.name.lower() in SPLIT_NAMES for p in subfolders):
+        by_name = {p.name: p for p in subfolders}
+        if split not in by_name:
+            raise DataError(f"{folder}: {describe_unknown('split', split, list(by_name))}")
+        return open_folder(by_name[split], "train")
+    if split != "train":
+        raise DataError(
+            f"split is {split!r}, but {folder} has no folders called like splits "
+            f"({', '.join(SPLIT_NAMES)})."
+        )
+    loose = sorted(p for p in folder.iterdir() if _is_picture(p))
+    per_class = {p: _pictures_below(p) for p in _in_class_order(subfolders)}
+    if not loose and not any(per_class.values()):
+        raise DataError(
+            f"No pictures found in {folder}. Known endings: {' '.join(PICTURE_ENDINGS)}; "
+            "also read: *.parquet, idx files."
+        )
+    if not any(per_class.values()):
+        return FolderSource(loose)
+    if loose:
+        raise DataError(
+            f"{folder} holds class folders and also {len(loose)} pictures of no class, such as "
+            f"{loose[0].name}; move these out or into a class folder."
+        )
+    empty = [p.name for p, paths in per_class.items() if not paths]
+    if empty:
+        raise DataError(
+            f"{len(empty)} of the {len(per_class)} class folders in {folder} hold no pictures: "
+            f"{', '.join(empty[:5])}{' ...' if len(empty) > 5 else ''}. Remove or fill them."
+        )
+    counts = [len(paths) for paths in per_class.values()]
+    return FolderSource(
+        [path for paths in per_class.values() for path in paths],
+        np.repeat(np.arange(len(counts), dtype=np.int64), counts),
+        tuple(p.name for p in per_class),
+    )
+
+
+def _in_class_order(folders: list[Path]) -> list[Path]:
+    if all(p.name.isdecimal() for p in folders):
+        return sorted(folders, key=lambda p: (int(p.name), p.name))
+    return folders
+
+
+def _pictures_below(folder: Path) -> list[Path]:
+    found = []
+    for parent, subfolders, names in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not _is_hidden(Path(name))]
+        found += [Path(parent, name) for name in names]
+    return sorted(path for path in found if _is_picture(path, is_file=True))
+
+
+def _is_picture(path: Path, is_file: bool = False) -> bool:
+    has_ending = path.suffix.lower() in PICTURE_ENDINGS and not _is_hidden(path)
+    return has_ending and (is_file or path.is_file())
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".") or path.name == "__MACOSX"
+
+
+def _is_glob(source: str) -> bool:
+    return any(character in source for character in "*?[")
+
+
+def _expand_glob(pattern: Path) -> list[Path]:
+    anchor = Path(pattern.anchor)
+    files = sorted(anchor.glob(str(pattern.relative_to(anchor))))
+    if not files:
+        raise DataError(f"No file matches source {str(pattern)!r}.")
+    return files
+
+
+def _parquet_of_split(folder: Path, split: str) -> list[Path]:
+    """Files called `<split>.parquet` or `<split>-...`; if none is called so, all are "train"."""
+    by_split: dict[str, list[Path]] = {}
+    for file in sorted(folder.glob("*.parquet")):
+        match = re.match(rf"({'|'.join(SPLIT_NAMES)})(?![a-z])", file.stem, re.IGNORECASE)
+        by_split.setdefault(match[1] if match else "train", []).append(file)
+    if split not in by_split:
+        raise DataError(f"{folder}: {describe_unknown('split', split, list(by_split))}")
+    return by_split[split]

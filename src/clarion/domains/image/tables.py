@@ -1,0 +1,248 @@
+"""Pictures in the rows of a table: parquet files, and data sets on the hub.
+
+Both are read by `datasets` (an optional dependency), which keeps them as memory-mapped Arrow files,
+so any row can be had at once and the memory stays free.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarion.base.errors import DataError
+from clarion.base.names import describe_unknown
+from clarion.domains.image.decoding import Piece
+
+PARQUET_MAGIC = b"PAR1"
+
+
+class TableSource:
+    """Pictures from one column of a table, labels from another.
+
+    Args:
+        table: a `datasets.Dataset`.
+        title: what to call the table in messages.
+        image_column: None finds it by type.
+        label_column: None takes "label", else the only column of class labels, else no labels.
+    """
+
+    def __init__(
+        self, table: Any, title: str, *, image_column: str | None, label_column: str | None
+    ) -> None:
+        import datasets
+
+        if not len(table):
+            raise DataError(f"{title} has no rows.")
+        image_column = _find_image_column(table.features, title, image_column)
+        label_column = _find_label_column(table.features, title, label_column)
+        self.labels: NDArray[np.int64] | None = None
+        self.class_names: tuple[str, ...] = ()
+        if label_column is not None:
+            names = tuple(getattr(table.features[label_column], "names", None) or ())
+            column = table.select_columns([label_column]).with_format("arrow")[:][label_column]
+            self.labels, self.class_names = _read_labels(
+                column, f"{title}, column {label_column!r}", names
+            )
+        self._rows = table.select_columns([image_column]).cast_column(
+            image_column, datasets.Image(decode=False)
+        )
+        self._column = image_column
+        self._title = title
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def name(self, index: int) -> str:
+        path = (self._rows[index][self._column] or {}).get("path")
+        return f"{self._title}, row {index}" + (f" ({path})" if path else "")
+
+    def fetch(self, indices: Sequence[int]) -> list[Piece]:
+        cells = self._rows[list(indices)][self._column]
+        return [_as_piece(cell) for cell in cells]
+
+    def decoded(self) -> None:
+        return None
+
+
+def _as_piece(cell: dict[str, Any] | None) -> Piece:
+    if cell is None:
+        return b""
+    if cell["bytes"] is None and cell["path"]:
+        return Path(cell["path"])
+    return cell["bytes"] or b""
+
+
+def open_parquet(
+    files: list[Path], *, image_column: str | None, label_column: str | None
+) -> TableSource:
+    """Open parquet files as one table, in the order given.
+
+    Raises:
+        DataError: if a file is damaged, or there is no column of pictures.
+    """
+    for file in files:
+        _check_parquet(file)
+    title = str(files[0]) if len(files) == 1 else f"{files[0].parent} ({len(files)} parquet files)"
+    datasets = _import_datasets(title)
+    names = [str(file.resolve()) for file in files]
+    show_bars = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()  # this takes seconds, and the pictures have a bar of their own
+    try:
+        table = datasets.load_dataset("parquet", data_files={"train": names}, split="train")
+    except Exception as error:  # several libraries lie below, each with errors of its own
+        raise DataError(f"{title} cannot be read as parquet: {_one_line(error)}") from error
+    finally:
+        if show_bars:
+            datasets.enable_progress_bars()
+    return TableSource(table, title, image_column=image_column, label_column=label_column)
+
+
+def open_hub(
+    name: str,
+    *,
+    split: str,
+    subset: str | None,
+    image_column: str | None,
+    label_column: str | None,
+) -> TableSource:
+    """Open a data set of the hub, from the local cache if it was fetched before.
+
+    Raises:
+        DataError: if it cannot be had, or there is no column of pictures.
+    """
+    datasets = _import_datasets(f"The hub data set {name!r}")
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it would report each of its tries when there is no network
+    try:
+        table = datasets.load_dataset(name, subset, split=split)
+    except Exception as error:  # several libraries lie below, each with errors of its own
+        raise DataError(_hub_problem(name, error)) from error
+    finally:
+        log.setLevel(level)
+    return TableSource(
+        table, f"{name} ({split})", image_column=image_column, label_column=label_column
+    )
+
+
+def _hub_problem(name: str, error: Exception) -> str:
+    kinds = {kind.__name__ for e in _chain(error) for kind in type(e).__mro__}
+    if "DatasetNotFoundError" in kinds:
+        return f"There is no folder {name!r} here, and no public data set of that name on the hub."
+    if kinds & {"ConnectionError", "TimeoutError", "OfflineModeIsEnabled", "TransportError"}:
+        return (
+            f"The data set {name!r} is not in the local cache, and the hub cannot be reached: "
+            "this machine seems to be offline. Connect it once, or give a local folder as source."
+        )
+    return f"The hub data set {name!r} cannot be opened: {_one_line(error)}"
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _one_line(error: BaseException) -> str:
+    # `datasets` wraps what went wrong in an error that says only that something did.
+    inner = error.__cause__ or error
+    return " ".join(f"{type(inner).__name__}: {inner}".split())[:300]
+
+
+def _import_datasets(what: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(
+            f"{what} is read by the package `datasets`, which is not installed. "
+            "Install it with: pip install 'clarion[data]'"
+        ) from None
+    return datasets
+
+
+def _check_parquet(file: Path) -> None:
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        head = stream.read(4)
+        stream.seek(max(0, size - 4))
+        tail = stream.read(4)
+    if size < 12 or head != PARQUET_MAGIC or tail != PARQUET_MAGIC:
+        raise DataError(f"{file} ({size} bytes) is no parquet file, or one that was cut off.")
+
+
+def _find_image_column(features: Any, title: str, wanted: str | None) -> str:
+    if wanted is not None:
+        if wanted not in features:
+            raise DataError(f"{title}: {describe_unknown('image_column', wanted, list(features))}")
+        if not (_is_picture(features[wanted]) or _is_bytes(features[wanted])):
+            raise DataError(
+                f"{title}: image_column {wanted!r} holds {_type_name(features[wanted])}, "
+                "not pictures."
+            )
+        return wanted
+    found = [n for n in features if _is_picture(features[n])]
+    found = found or [n for n in features if _is_bytes(features[n])]
+    if "image" in found or len(found) == 1:
+        return "image" if "image" in found else found[0]
+    if found:
+        raise DataError(
+            f"{title} has several columns of pictures ({', '.join(found)}); "
+            "choose one with image_column."
+        )
+    columns = ", ".join(f"{n} ({_type_name(features[n])})" for n in features)
+    raise DataError(f"{title} has no column of pictures. Its columns: {columns}.")
+
+
+def _find_label_column(features: Any, title: str, wanted: str | None) -> str | None:
+    if wanted is not None:
+        if wanted not in features:
+            raise DataError(f"{title}: {describe_unknown('label_column', wanted, list(features))}")
+        return wanted
+    if "label" in features:
+        return "label"
+    found = [n for n in features if type(features[n]).__name__ == "ClassLabel"]
+    if len(found) > 1:
+        raise DataError(
+            f"{title} has several columns of class labels ({', '.join(found)}); "
+            "choose one with label_column."
+        )
+    return found[0] if found else None
+
+
+def _is_picture(feature: Any) -> bool:
+    has_struct = isinstance(feature, dict) and {"bytes", "path"} <= set(feature)
+    return has_struct or type(feature).__name__ == "Image"
+
+
+def _is_bytes(feature: Any) -> bool:
+    return getattr(feature, "dtype", None) in ("binary", "large_binary")
+
+
+def _type_name(feature: Any) -> str:
+    return str(getattr(feature, "dtype", None) or type(feature).__name__)
+
+
+def _read_labels(
+    column: Any, title: str, names: tuple[str, ...]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels as (n,) int64, and the class names; words are numbered in sorted order."""
+    kind = str(column.type)
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise DataError(f"{title}: {column.null_count} rows have no label, such as row {row}.")
+    if kind in ("string", "large_string"):
+        words, labels = np.unique(np.asarray(column.to_pylist()), return_inverse=True)
+        return labels.astype(np.int64), tuple(map(str, words))
+    if not kind.startswith(("int", "uint", "bool")):
+        raise DataError(
+            f"{title}: labels must be whole numbers or words, got {kind}, "
+            f"such as {column[0].as_py()!r}."
+        )
+    return np.asarray(column.to_pylist(), dtype=np.int64), names
