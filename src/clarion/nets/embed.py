@@ -1,0 +1,77 @@
+"""Embeddings of noise level and conditions into one vector a sample."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from clarion.base.condition import ClassEntry, Condition, ConditionEntry, ConditionSpec, VectorEntry
+
+
+class NoiseEmbedding(nn.Module):
+    """Random Fourier features of the noise level, then a two-layer perceptron.
+
+    features = sqrt(2) cos(2 pi (frequency noise_level + phase)), frequency ~ N(0, 1).
+    Source: Tancik et al. 2020, arXiv 2006.10739; in the form of Karras et al. 2024, arXiv
+    2312.02696, equation 75.
+
+    Args:
+        width: size of the embedding.
+        num_frequencies: number of features.
+    """
+
+    frequencies: Tensor
+    phases: Tensor
+
+    def __init__(self, width: int, num_frequencies: int = 64) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.randn(num_frequencies))
+        self.register_buffer("phases", torch.rand(num_frequencies))
+        self.mlp = nn.Sequential(
+            nn.Linear(num_frequencies, width), nn.SiLU(), nn.Linear(width, width)
+        )
+
+    def forward(self, noise_level: Tensor) -> Tensor:
+        """(batch,) -> (batch, width)."""
+        angle = noise_level[:, None].float() * self.frequencies + self.phases
+        return self.mlp(math.sqrt(2) * torch.cos(2 * math.pi * angle).to(self.phases.dtype))
+
+
+class ConditionEmbedding(nn.Module):
+    """The sum of the embeddings of all that a model can be conditioned on.
+
+    Where a value is absent, a learned vector of its own stands in for it.
+
+    Args:
+        spec: name -> entry.
+        width: size of the embedding.
+    """
+
+    def __init__(self, spec: ConditionSpec, width: int) -> None:
+        super().__init__()
+        self.embed = nn.ModuleDict({name: _embedder(entry, width) for name, entry in spec.items()})
+        self.absent = nn.ParameterDict(
+            {name: nn.Parameter(torch.randn(width) * 0.02) for name in spec}
+        )
+
+    def forward(self, condition: Condition | None) -> Tensor | float:
+        """Embedding (batch, width); without a condition, that of "all absent", (width,)."""
+        total: Tensor | float = 0.0
+        for name, embed in self.embed.items():
+            absent = self.absent[name]
+            if condition is None:
+                total = total + absent
+            else:
+                present = condition.present[name][:, None]
+                total = total + torch.where(present, embed(condition.values[name]), absent)
+        return total
+
+
+def _embedder(entry: ConditionEntry, width: int) -> nn.Module:
+    if isinstance(entry, ClassEntry):
+        return nn.Embedding(entry.num_classes, width)
+    if isinstance(entry, VectorEntry):
+        return nn.Sequential(nn.Linear(entry.size, width), nn.SiLU(), nn.Linear(width, width))
+    raise TypeError(f"There is no embedding for a {type(entry).__name__}.")
