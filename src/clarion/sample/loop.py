@@ -77,7 +77,7 @@ def sample(
     _check_rows(condition, len(indices))
     device = _device_of(denoiser) if device is None else device
 
-    plan = sampler.plan(denoiser.process, times)
+    plan = sampler.plan(denoiser.process, times, dtype)
     streams = SampleStreams(seed, indices)
     state = sampler.begin(
         plan, streams, torch.empty(len(indices), *shape, dtype=dtype, device=device)

@@ -59,17 +59,20 @@ def lagrange_integrals(
     cancel on short steps.
 
     Example:
-        >>> lagrange_integrals([0.0, -1.0], 0.0, 1.0)  # Adams and Bashforth's 3/2, -1/2
+        >>> [round(w, 12) for w in lagrange_integrals([0.0, -1.0], 0.0, 1.0)]  # Adams-Bashforth
         [1.5, -0.5]
     """
     x, weight = _gauss_legendre()
     u = (start + end) / 2 + (end - start) / 2 * x
     weight = (end - start) / 2 * weight * kernel(u)
+    differences = [u - node for node in nodes]
     integrals = []
     for j, node in enumerate(nodes):
-        others = [other for i, other in enumerate(nodes) if i != j]
-        basis = np.prod([(u - other) / (node - other) for other in others], axis=0)
-        integrals.append(math.fsum((weight * basis).tolist()))
+        basis = weight
+        for i, other in enumerate(nodes):
+            if i != j:
+                basis = basis * differences[i] / (node - other)
+        integrals.append(math.fsum(basis.tolist()))
     return integrals
 
 

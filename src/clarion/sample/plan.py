@@ -15,8 +15,8 @@ into one for x_t (`Stage`), so that each sampler serves each process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -45,7 +45,7 @@ class Update:
     noise: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """One stage for x_t: x <- keep x + sum_j weights[j] history[j] + noise z.
 
@@ -53,7 +53,8 @@ class Stage:
         t: time at which the denoiser is asked.
         next_t: time of the state that the stage leaves; 0 where it is clean data.
         alpha: scale of the data at time t, with which a residual is formed.
-        keep: weight of the state.
+        keep: weight of the state, as a scalar tensor of its type on the CPU: torch multiplies by one in
+            half the time that a number of Python's takes.
         weights: weights of the history, newest entry first.
         noise: standard deviation of the fresh noise.
         num_kept: how many entries of the history later stages will need.
@@ -62,7 +63,7 @@ class Stage:
     t: float
     next_t: float
     alpha: float
-    keep: float
+    keep: Tensor
     weights: tuple[float, ...]
     noise: float
     num_kept: int
@@ -119,6 +120,7 @@ def convert(
     levels: Sequence[float],
     updates: Sequence[Update],
     uses_residuals: bool,
+    dtype: torch.dtype,
 ) -> Plan:
     """Turn a recursion for y = x_t / alpha into one for x_t.
 
@@ -131,43 +133,42 @@ def convert(
     Args:
         times: the grid, whose own times are used wherever an update is at one of its levels.
         levels: the noise levels of the grid.
+        dtype: type of the state; all is worked out in float64 before.
     """
-    time_of = dict(zip(levels, times.tolist(), strict=True))
-    entries_alpha: list[float] = []  # of the stages so far, newest first
+    at = _times_and_alphas(process, dict(zip(levels, times.tolist(), strict=True)), updates)
+    entry_alphas: list[float] = []  # of the stages so far, newest first
     stages: list[Stage] = []
     for update in updates:
-        t, alpha = _time_and_alpha(process, update.level, time_of)
-        next_t, next_alpha = _time_and_alpha(process, update.next_level, time_of)
-        entries_alpha.insert(0, alpha)
-        units = entries_alpha if uses_residuals else [1.0] * len(entries_alpha)
-        weights = (next_alpha * b / a for b, a in zip(update.weights, units, strict=False))
-        keep = next_alpha * update.keep / alpha
+        t, alpha = at[update.level]
+        next_t, next_alpha = at[update.next_level]
+        entry_alphas.insert(0, alpha if uses_residuals else 1.0)
+        weights = (next_alpha * b / a for b, a in zip(update.weights, entry_alphas, strict=False))
+        keep = torch.tensor(next_alpha * update.keep / alpha, dtype=dtype)
         noise = next_alpha * update.noise
         stages.append(Stage(t, next_t, alpha, keep, tuple(weights), noise, num_kept=0))
-    initial_alpha = _time_and_alpha(process, levels[0], time_of)[1]
-    return Plan(initial_alpha * levels[0], _with_history_bounds(stages))
+    return Plan(at[levels[0]][1] * levels[0], _with_history_bounds(stages))
 
 
-def _time_and_alpha(
-    process: GaussianProcess, level: float, time_of: dict[float, float]
-) -> tuple[float, float]:
-    if level == 0:
-        return 0.0, 1.0
-    t = time_of.get(level)
-    if t is None:
-        t = float(process.time_of_noise_level(torch.tensor(level, dtype=torch.float64)))
-    t = min(max(t, process.t_min), process.t_max)  # against rounding at the ends
-    return t, float(process.alpha(torch.tensor(t, dtype=torch.float64)))
+def _times_and_alphas(
+    process: GaussianProcess, time_of: Mapping[float, float], updates: Sequence[Update]
+) -> dict[float, tuple[float, float]]:
+    """Each noise level at which an update starts or ends -> its time and its alpha."""
+    visited = {u.level for u in updates} | {u.next_level for u in updates}
+    levels = sorted(visited - {0.0})
+    between = process.time_of_noise_level(torch.tensor(levels, dtype=torch.float64)).tolist()
+    times = [time_of.get(level, t) for level, t in zip(levels, between, strict=True)]
+    # The ends of the grid have been through log-SNR and back.
+    asked = torch.tensor(times, dtype=torch.float64).clamp(process.t_min, process.t_max)
+    alphas = process.alpha(asked).tolist()
+    at = dict(zip(levels, zip(asked.tolist(), alphas, strict=True), strict=True))
+    return at | {0.0: (0.0, 1.0)}
 
 
 def _with_history_bounds(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     """Let each stage keep no more of the history than the stages after it use."""
     bounded: list[Stage] = []
     num_kept = 0
-    for s in reversed(stages):
-        bounded.insert(
-            0, Stage(s.t, s.next_t, s.alpha, s.keep, s.weights, s.noise, num_kept=num_kept)
-        )
-        num_kept = max(num_kept, len(s.weights)) - 1
-        num_kept = max(num_kept, 0)
-    return tuple(bounded)
+    for stage in reversed(stages):
+        bounded.append(replace(stage, num_kept=num_kept))
+        num_kept = max(num_kept, len(stage.weights), 1) - 1
+    return tuple(reversed(bounded))

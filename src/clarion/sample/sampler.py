@@ -38,12 +38,13 @@ class Sampler(ABC):
         """Whether it draws noise after its start."""
 
     @abstractmethod
-    def plan(self, process: Any, times: Tensor) -> Any:
-        """Work out all coefficients, on the host, before the loop.
+    def plan(self, process: Any, times: Tensor, dtype: torch.dtype = torch.float64) -> Any:
+        """Work out all coefficients, on the host and in float64, before the loop.
 
         Args:
             process: how the data was noised.
             times: falling times (num_steps + 1,), as a `Grid` gives them.
+            dtype: type of the state that the plan will drive.
         """
 
     @abstractmethod
@@ -78,9 +79,11 @@ class AffineSampler(Sampler):
                 may be 0, and then the last update gives the estimate itself.
         """
 
-    def plan(self, process: GaussianProcess, times: Tensor) -> Plan:
+    def plan(
+        self, process: GaussianProcess, times: Tensor, dtype: torch.dtype = torch.float64
+    ) -> Plan:
         levels = noise_levels(process, times)
-        return convert(process, times, levels, self.updates(levels), self.uses_residuals)
+        return convert(process, times, levels, self.updates(levels), self.uses_residuals, dtype)
 
     def begin(self, plan: Plan, streams: SampleStreams, like: Tensor) -> State:
         noise = streams.normal(like.shape[1:], device=like.device, dtype=like.dtype)
@@ -93,11 +96,10 @@ class AffineSampler(Sampler):
 
     def step(self, stage: Stage, state: State, estimate: Estimate, noise: Tensor | None) -> State:
         """x <- keep x + sum_j weights[j] history[j] + noise z."""
-        x, *past = state
-        entry = estimate.mean
+        x, entry = state[0], estimate.mean
         if self.uses_residuals:
             entry = torch.sub(x, entry, alpha=stage.alpha)
-        history = (entry, *past)
+        history = (entry, *state[1:])
         x = torch.mul(x, stage.keep)  # out of place: a denoiser may return its own input
         for weight, entry in zip(stage.weights, history, strict=False):
             if weight:
