@@ -114,12 +114,9 @@ class ClassEntry(ConditionEntry):
 
     def encode(self, name: str, values: Any, n: int) -> Tensor:
         """Labels (a number, a class name, or n of them) as an (n,) int64 tensor."""
-        if isinstance(values, Tensor):
-            values = values.tolist()
-        rows = (
-            list(values) if isinstance(values, Iterable) and not isinstance(values, str) else None
-        )
-        labels = [self._label(name, v) for v in (rows if rows is not None else [values] * n)]
+        values = _to_python(values)
+        is_one = isinstance(values, str | bytes) or not isinstance(values, Iterable)
+        labels = [self._label(name, value) for value in ([values] * n if is_one else values)]
         if len(labels) != n:
             raise ClarionError(
                 f"Condition {name!r} has {len(labels)} values for {n} samples; give one or {n}."
@@ -132,9 +129,11 @@ class ClassEntry(ConditionEntry):
     def _label(self, name: str, value: Any) -> int:
         if isinstance(value, str) and value in self.class_names:
             return self.class_names.index(value)
-        if isinstance(value, str) and not value.lstrip("-").isdecimal():
+        if isinstance(value, str) and not value.removeprefix("-").isdecimal():
             raise ClarionError(describe_unknown(name, value, list(self.class_names)))
-        if isinstance(value, bool) or int(value) != float(value):
+        value = int(value) if isinstance(value, str) else _to_python(value)
+        is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if isinstance(value, bool) or not is_whole:
             raise ClarionError(f"Condition {name!r} must be a whole number, got {value!r}.")
         if not 0 <= int(value) < self.num_classes:
             raise ClarionError(
@@ -173,6 +172,11 @@ class VectorEntry(ConditionEntry):
 
     def absent(self, n: int) -> Tensor:
         return torch.zeros(n, self.size)
+
+
+def _to_python(value: Any) -> Any:
+    """Numbers and arrays of torch and numpy as plain numbers and lists; all else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 CONDITION_ENTRIES: NameTable[type[ConditionEntry]] = NameTable(

@@ -42,6 +42,17 @@ def _between(start: float, end: float, num_steps: int) -> Tensor:
     return torch.linspace(start, end, num_steps, dtype=torch.float64)
 
 
+def _pinned(times: Tensor, process: GaussianProcess) -> Tensor:
+    """The same times with their ends put exactly on t_max and t_min.
+
+    They are off by rounding alone, but a time of 1 + 2e-16 lies outside [0, 1], where a guidance
+    interval or a network may be taken to end.
+    """
+    times[-1] = process.t_min
+    times[0] = process.t_max  # the second, for a grid of one time starts where sampling starts
+    return times
+
+
 def _ends(process: GaussianProcess) -> tuple[Tensor, Tensor]:
     return (
         torch.tensor(process.t_max, dtype=torch.float64),
@@ -65,7 +76,7 @@ class Karras(Grid):
     def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
         high, low = (process.noise_level(t) ** (1 / self.rho) for t in _ends(process))
         levels = _between(float(high), float(low), num_steps) ** self.rho
-        return process.time_of_noise_level(levels)
+        return _pinned(process.time_of_noise_level(levels), process)
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class LogSNRUniform(Grid):
 
     def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
         start, end = (process.log_snr(t) for t in _ends(process))
-        return process.time_of(_between(float(start), float(end), num_steps))
+        return _pinned(process.time_of(_between(float(start), float(end), num_steps)), process)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""Each time grid against its formula, for every process."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from clarion.base.errors import ClarionError
+from clarion.process import EDM, GRIDS, PROCESSES, VE, Flow, VPCosine
+from clarion.process.grids import Karras, LogSNRUniform, TimeUniform, Trailing
+
+DOUBLE = torch.float64
+PAIRS = list(itertools.product(sorted(PROCESSES), sorted(GRIDS)))
+# 1e-11: time_of loses up to rounding / (1 - t), 1e-13, and noise levels reach 400.
+CLOSE = {"rtol": 1e-11, "atol": 0}
+
+
+def levels(process, grid, n):
+    return process.noise_level(grid(process, n)[:-1])
+
+
+@pytest.mark.parametrize(("name", "grid"), PAIRS)
+def test_form(name, grid):
+    process, grid = PROCESSES[name](), GRIDS[grid]()
+    for n in (1, 2, 3, 18, 1000):
+        times = grid(process, n)
+        assert times.dtype == DOUBLE
+        assert times.shape == (n + 1,)
+        assert times[0] == process.t_max
+        assert times[-1] == 0
+        assert (times[:-1].diff() < 0).all()
+        assert times[-2] >= 0
+    if not isinstance(grid, Trailing):
+        assert grid(process, 7)[-2] == process.t_min
+
+
+@pytest.mark.parametrize(("grid", "n"), list(itertools.product(sorted(GRIDS), [2, 7, 44])))
+def test_rounding_never_leaves_the_ends(grid, n):
+    """1 + 2e-16 would lie outside the interval [0, 1] of a guidance rule, and silently unguided."""
+    generator = torch.Generator().manual_seed(0)
+    for low, span, rho in torch.rand(60, 3, generator=generator, dtype=DOUBLE).tolist():
+        sigma_min = 10 ** (4 * low - 4)
+        sigma_max = sigma_min * 10 ** (0.5 + 5 * span)
+        for process in (
+            VE(sigma_min, sigma_max),
+            EDM(sigma_min, sigma_max, 1 + 9 * rho),
+            Flow(-2 - 18 * low, 2 + 18 * span),
+            VPCosine(-2 - 18 * low, 2 + 18 * span),
+        ):
+            times = GRIDS[grid]()(process, n)[:-1]
+            assert times[0] == process.t_max
+            assert times.min() >= (0 if grid == "trailing" else process.t_min)
+            assert times.max() == process.t_max
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+@pytest.mark.parametrize("rho", [1.0, 7.0])
+def test_karras(name, rho):
+    """Karras et al. 2022, equation 5, between the process's own noise levels."""
+    process, n = PROCESSES[name](), 12
+    high, low = (
+        float(process.noise_level(torch.tensor(t, dtype=DOUBLE)))
+        for t in (process.t_max, process.t_min)
+    )
+    expected = [
+        (high ** (1 / rho) + i / (n - 1) * (low ** (1 / rho) - high ** (1 / rho))) ** rho
+        for i in range(n)
+    ]
+    actual = levels(process, Karras(rho), n)
+    torch.testing.assert_close(actual, torch.tensor(expected, dtype=DOUBLE), **CLOSE)
+
+
+def test_karras_on_edm_is_uniform_in_time():
+    expected = TimeUniform()(EDM(), 18)
+    torch.testing.assert_close(Karras()(EDM(), 18), expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_log_snr_uniform(name):
+    process = PROCESSES[name]()
+    log_snr = process.log_snr(LogSNRUniform()(process, 9)[:-1])
+    expected = [log_snr[0] + (log_snr[-1] - log_snr[0]) * i / 8 for i in range(9)]
+    torch.testing.assert_close(log_snr, torch.stack(expected), rtol=0, atol=1e-11)
+    geometric = levels(process, LogSNRUniform(), 9)
+    ratios = geometric[1:] / geometric[:-1]
+    torch.testing.assert_close(ratios, ratios[:1].expand(8), **CLOSE)
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_time_uniform_and_trailing(name):
+    process, n = PROCESSES[name](), 5
+    high, low = process.t_max, process.t_min
+    uniform = [high + (low - high) * i / 4 for i in range(5)] + [0.0]
+    trailing = [high * (5 - i) / 5 for i in range(6)]
+    for grid, expected in ((TimeUniform(), uniform), (Trailing(), trailing)):
+        expected = torch.tensor(expected, dtype=DOUBLE)
+        torch.testing.assert_close(grid(process, n), expected, rtol=0, atol=1e-15)
+
+
+def test_trailing_is_the_published_choice():
+    """Lin et al. 2023, table 2: 5 of 1000 steps are 1000, 800, 600, 400, 200."""
+    times = Trailing()(PROCESSES["vp_linear"](), 5)
+    steps = (1000 * times).round().int()
+    assert steps.tolist() == [1000, 800, 600, 400, 200, 0]
+
+
+@pytest.mark.parametrize("grid", sorted(GRIDS))
+@pytest.mark.parametrize("num_steps", [0, -1, True, 2.5, 3.0, "3", None])
+def test_bad_num_steps(grid, num_steps):
+    with pytest.raises(ClarionError, match="num_steps must be a whole number, at least 1, got"):
+        GRIDS[grid]()(Flow(), num_steps)
+
+
+@pytest.mark.parametrize("rho", [0.0, -7.0, math.nan, math.inf])
+def test_bad_rho(rho):
+    with pytest.raises(ClarionError, match="rho must be above 0"):
+        Karras(rho)
