@@ -16,7 +16,7 @@ into one for x_t (`Stage`), so that each sampler serves each process.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -53,8 +53,8 @@ class Stage:
         t: time at which the denoiser is asked.
         next_t: time of the state that the stage leaves; 0 where it is clean data.
         alpha: scale of the data at time t, with which a residual is formed.
-        keep: weight of the state, as a scalar tensor of its type on the CPU: torch multiplies by one in
-            half the time that a number of Python's takes.
+        keep: weight of the state, as a scalar tensor of its type on the CPU: torch multiplies by
+            one in half the time that a number of Python's takes.
         weights: weights of the history, newest entry first.
         noise: standard deviation of the fresh noise.
         num_kept: how many entries of the history later stages will need.
@@ -136,17 +136,21 @@ def convert(
         dtype: type of the state; all is worked out in float64 before.
     """
     at = _times_and_alphas(process, dict(zip(levels, times.tolist(), strict=True)), updates)
+    keeps = [at[u.next_level][1] * u.keep / at[u.level][1] for u in updates]
     entry_alphas: list[float] = []  # of the stages so far, newest first
     stages: list[Stage] = []
-    for update in updates:
+    for update, keep, num_kept in zip(
+        updates, torch.tensor(keeps, dtype=dtype).unbind(), _history_bounds(updates), strict=True
+    ):
         t, alpha = at[update.level]
         next_t, next_alpha = at[update.next_level]
         entry_alphas.insert(0, alpha if uses_residuals else 1.0)
-        weights = (next_alpha * b / a for b, a in zip(update.weights, entry_alphas, strict=False))
-        keep = torch.tensor(next_alpha * update.keep / alpha, dtype=dtype)
+        weights = tuple(
+            next_alpha * b / a for b, a in zip(update.weights, entry_alphas, strict=False)
+        )
         noise = next_alpha * update.noise
-        stages.append(Stage(t, next_t, alpha, keep, tuple(weights), noise, num_kept=0))
-    return Plan(at[levels[0]][1] * levels[0], _with_history_bounds(stages))
+        stages.append(Stage(t, next_t, alpha, keep, weights, noise, num_kept))
+    return Plan(at[levels[0]][1] * levels[0], tuple(stages))
 
 
 def _times_and_alphas(
@@ -164,11 +168,11 @@ def _times_and_alphas(
     return at | {0.0: (0.0, 1.0)}
 
 
-def _with_history_bounds(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Let each stage keep no more of the history than the stages after it use."""
-    bounded: list[Stage] = []
+def _history_bounds(updates: Sequence[Update]) -> list[int]:
+    """For each update, how many entries of the history those after it use."""
+    bounds: list[int] = []
     num_kept = 0
-    for stage in reversed(stages):
-        bounded.append(replace(stage, num_kept=num_kept))
-        num_kept = max(num_kept, len(stage.weights), 1) - 1
-    return tuple(reversed(bounded))
+    for update in reversed(updates):
+        bounds.append(num_kept)
+        num_kept = max(num_kept, len(update.weights), 1) - 1
+    return bounds[::-1]
