@@ -1,0 +1,47 @@
+"""Clarion: conditional diffusion models on your own data, held against closed forms.
+
+Example:
+    import clarion
+
+    model = clarion.load("runs/fashion")
+    images = model.sample(n=16, condition={"label": 3}, guidance=clarion.guide.CFG(3.0))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from clarion import base, denoise, domains, guide, nets, process, run, sample, train
+    from clarion.run.model import Model
+
+    load = Model.load
+
+__all__ = [
+    "Model",
+    "__version__",
+    "base",
+    "denoise",
+    "domains",
+    "guide",
+    "load",
+    "nets",
+    "process",
+    "run",
+    "sample",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that `import clarion` costs next to nothing."""
+    if name == "Model":
+        return importlib.import_module("clarion.run.model").Model
+    if name == "load":
+        return importlib.import_module("clarion.run.model").Model.load
+    if name in __all__:
+        return importlib.import_module(f"clarion.{name}")
+    raise AttributeError(f"module 'clarion' has no attribute {name!r}")

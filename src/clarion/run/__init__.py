@@ -1,0 +1,1 @@
+"""A run: its config, its files, and the model that comes out of it."""

@@ -1,0 +1,158 @@
+"""The configs of a run: what the model is, and how it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from clarion.base.condition import ConditionEntry
+from clarion.base.errors import ClarionError
+from clarion.denoise.network import NetworkDenoiser
+from clarion.denoise.parametrization import PARAMETRIZATIONS
+from clarion.nets.config import NetworkConfig, UNetConfig
+from clarion.process.gaussian import EDM, GaussianProcess
+from clarion.run.examples import DataConfig
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that is needed, beside weights and normaliser, to make the model.
+
+    Args:
+        shape: of one sample, in model units.
+        condition: what the model may be conditioned on.
+        network: sizes of the network.
+        process: how data becomes noise.
+        prediction_type: what the network predicts, a name in `PARAMETRIZATIONS`.
+        sigma_data: standard deviation of the data in model units.
+    """
+
+    shape: tuple[int, ...]
+    condition: Mapping[str, ConditionEntry]
+    network: NetworkConfig
+    process: GaussianProcess
+    prediction_type: str = "edm"
+    sigma_data: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_prediction(self.prediction_type, self.sigma_data)
+
+    def build(self) -> NetworkDenoiser:
+        """The denoiser, its network freshly initialised from torch's random state."""
+        network = self.network.build(self.shape, self.condition)
+        return NetworkDenoiser(network, self.process, self.prediction_type, self.sigma_data)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Which noise levels are trained, and how much each counts.
+
+    Args:
+        weighting: a name in `train.loss.WEIGHTINGS`.
+        levels: a name in `train.loss.NOISE_LEVELS`.
+        log_level_mean: for "lognormal" levels: mean of log(sigma / alpha / sigma_data).
+        log_level_std: for "lognormal" levels: standard deviation of the same.
+    """
+
+    weighting: str = "edm"
+    levels: str = "lognormal"
+    log_level_mean: float = -0.5
+    log_level_std: float = 1.2
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW and its learning rate over time.
+
+    Args:
+        learning_rate: the highest it gets.
+        warmup_steps: steps over which it rises linearly from 0.
+        decay: "none", "linear" or "cosine" to 0 at the last step.
+        decay_from: fraction of the training, in [0, 1], after which it starts to fall.
+        betas: of Adam.
+        weight_decay: decoupled, on matrices and convolutions only.
+        clip_norm: gradients longer than this are shortened to it; None never.
+    """
+
+    learning_rate: float = 3e-4
+    warmup_steps: int = 200
+    decay: Literal["none", "linear", "cosine"] = "linear"
+    decay_from: float = 0.5
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole training.
+
+    Args:
+        data: the training examples.
+        validation: other examples to measure the loss on; None holds out a part of `data`.
+        validation_examples: how many examples the validation loss is measured on.
+        network: sizes of the network.
+        process: how data becomes noise.
+        prediction_type: what the network predicts.
+        condition_dropout: probability with which each condition is hidden, to learn "absent".
+        loss: noise levels and their weights.
+        optimizer: AdamW and its schedule.
+        batch_size: examples a step.
+        num_steps: optimiser steps in all.
+        seed: all randomness of the training follows from it and the number of the step.
+        ema_widths: relative widths sigma_rel of the averaged weights that are kept; `model` files
+            hold the first.
+        precision: "auto" measures both at the start and takes the faster.
+        compile: use torch.compile; slow to start, faster later.
+        report_every: steps between lines in the log.
+        validate_every: steps between validations; 0 for never.
+        checkpoint_every: steps between checkpoints.
+        keep_checkpoints: how many of the newest can be resumed from; of older ones only the
+            averaged weights are kept, for post-hoc averaging.
+    """
+
+    data: DataConfig
+    validation: DataConfig | None = None
+    validation_examples: int = 512
+    network: NetworkConfig = field(default_factory=UNetConfig)
+    process: GaussianProcess = field(default_factory=EDM)
+    prediction_type: str = "edm"
+    condition_dropout: float = 0.1
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    batch_size: int = 128
+    num_steps: int = 10_000
+    seed: int = 0
+    ema_widths: tuple[float, ...] = (0.05, 0.1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
+    report_every: int = 50
+    validate_every: int = 1000
+    checkpoint_every: int = 1000
+    keep_checkpoints: int = 2
+
+    def __post_init__(self) -> None:
+        _check_prediction(self.prediction_type, 1.0)
+        for name in ("batch_size", "num_steps", "report_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("validate_every", "validation_examples"):
+            if getattr(self, name) < 0:
+                raise ClarionError(f"{name} must be 0 or more, got {getattr(self, name)}.")
+        if self.keep_checkpoints < 1:
+            raise ClarionError(f"keep_checkpoints must be at least 1, got {self.keep_checkpoints}.")
+        if not self.ema_widths or not all(0 < w < 0.25 for w in self.ema_widths):
+            raise ClarionError(f"ema_widths must be numbers in (0, 0.25), got {self.ema_widths}.")
+        if not 0 <= self.condition_dropout <= 1:
+            raise ClarionError(
+                f"condition_dropout must be in [0, 1], got {self.condition_dropout}."
+            )
+
+
+def _check_prediction(prediction_type: str, sigma_data: float) -> None:
+    PARAMETRIZATIONS[prediction_type]
+    if not 0 < sigma_data < float("inf"):
+        raise ClarionError(f"sigma_data must be above 0, got {sigma_data}.")

@@ -1,0 +1,124 @@
+"""Files that are either whole or not there.
+
+Everything is written under a temporary name beside its place and renamed when it is complete, so a
+full disk or a kill leaves what was there before as it was. Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as tensors_to_bytes
+from torch import Tensor
+
+from clarion.base.errors import CheckpointError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file by new content, durably and in one go.
+
+    Raises:
+        CheckpointError: if it cannot be written; what stood there before is untouched.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"Could not write {path}: {error.strerror}. What stood there before is untouched."
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON; see `write_bytes`."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write named tensors as safetensors; see `write_bytes`."""
+    write_bytes(path, tensors_to_bytes({k: v.detach().contiguous() for k, v in tensors.items()}))
+
+
+def write_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """Fill a folder under a temporary name, then rename it; an existing one is replaced.
+
+    Args:
+        path: where the folder shall stand.
+        write: called with the temporary folder, writes its files.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        write(partial)
+        if path.exists():
+            shutil.rmtree(path)
+        partial.replace(path)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise CheckpointError(f"Could not write {path}: {error.strerror}.") from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        CheckpointError: if the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing.") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}.") from None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read safetensors.
+
+    Raises:
+        CheckpointError: if the file is missing, truncated or of another format.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is truncated or no safetensors file: {error}.") from None
+
+
+def check_tensors(where: Path, given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Refuse tensors whose names or shapes differ from those expected.
+
+    Raises:
+        CheckpointError: with the names of up to three that are missing, extra, or misshapen.
+    """
+    misshapen = [
+        f"{name} has shape {tuple(given[name].shape)}, not {tuple(expected[name].shape)}"
+        for name in expected
+        if name in given and given[name].shape != expected[name].shape
+    ]
+    problems = {
+        "lacks": [name for name in expected if name not in given],
+        "has unknown": [name for name in given if name not in expected],
+        "does not fit:": misshapen,
+    }
+    for problem, names in problems.items():
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise CheckpointError(f"{where} {problem} {', '.join(names[:3])}{more}.")

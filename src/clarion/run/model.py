@@ -1,0 +1,193 @@
+"""A trained model: load, sample, save, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clarion.base.condition import encode_condition
+from clarion.base.errors import CheckpointError, ClarionError
+from clarion.denoise.denoiser import Denoiser
+from clarion.denoise.network import NetworkDenoiser
+from clarion.guide.rule import Guidance
+from clarion.process.grids import Grid
+from clarion.run import folder
+from clarion.run.card import model_card
+from clarion.run.config import ModelConfig
+from clarion.run.files import check_tensors, read_tensors, write_bytes, write_folder, write_tensors
+from clarion.run.normalizer import Normalizer
+from clarion.sample.loop import Callback, generate, sample_indices
+from clarion.sample.sampler import Sampler
+
+
+class Model:
+    """A denoiser with all that is needed to use it.
+
+    Args:
+        config: what the denoiser is.
+        denoiser: built from it, with its weights.
+        normalizer: between data units and model units.
+    """
+
+    def __init__(
+        self, config: ModelConfig, denoiser: NetworkDenoiser, normalizer: Normalizer
+    ) -> None:
+        self.config = config
+        self.denoiser = denoiser.eval().requires_grad_(False)
+        self.normalizer = normalizer
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: torch.device | str = "cpu") -> Model:
+        """Read a run, a saved model, or a model on the hub ("owner/name").
+
+        Raises:
+            CheckpointError: if a file is missing, truncated, of another schema version, or holds
+                other weights than the config says.
+        """
+        place = Path(path)
+        if not place.exists():
+            place = _from_hub(str(path))
+        config = folder.read_model_config(place)
+        with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
+            denoiser = config.build()
+        weights = read_tensors(place / folder.WEIGHTS)
+        check_tensors(place / folder.WEIGHTS, weights, denoiser.network.state_dict())
+        denoiser.network.load_state_dict(weights)
+        model = cls(config, denoiser, folder.read_normalizer(place))
+        return model.to(device)
+
+    def to(self, device: torch.device | str) -> Model:
+        """Move the weights, in place."""
+        self.denoiser.to(device)
+        return self
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights of the network."""
+        return sum(p.numel() for p in self.denoiser.parameters())
+
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        indices: Iterable[int] | None = None,
+        condition: Mapping[str, Any] | None = None,
+        guidance: Guidance | Sequence[Guidance] = (),
+        sampler: Sampler | str = "dpmpp_2m",
+        num_steps: int = 12,
+        grid: Grid | str = "karras",
+        seed: int = 0,
+        batch_size: int = 64,
+        callback: Callback | None = None,
+    ) -> Tensor:
+        """Draw samples.
+
+        Sample number i of a seed is the same whatever `n`, `indices` and `batch_size`.
+
+        Args:
+            n: how many, numbered from 0 ...
+            indices: ... or the numbers of those that are wanted.
+            condition: name -> one value for all samples, or one for each.
+            guidance: a rule, or several, the first innermost.
+            sampler: a sampler, or its name.
+            num_steps: steps of the grid.
+            grid: time grid, or its name.
+            seed: seed of the whole set.
+            batch_size: samples at a time.
+            callback: see `clarion.sample.loop.sample`.
+
+        Returns:
+            (n, *shape) in data units (pictures: 0 black to 1 white), never clipped.
+
+        Raises:
+            ClarionError: for a name or a value that the model does not know.
+        """
+        numbers = sample_indices(n, indices)
+        given = encode_condition(self.config.condition, condition or {}, len(numbers))
+        rules = (guidance,) if isinstance(guidance, Guidance) else tuple(guidance)
+        if rules and not any(mask.any() for mask in given.present.values()):
+            known = ", ".join(self.config.condition) or "none"
+            raise ClarionError(
+                f"guidance {rules[0]} needs a condition to steer towards, and none is given. "
+                f"Conditions of this model: {known}."
+            )
+        denoiser: Denoiser = self.denoiser
+        for rule in rules:
+            denoiser = rule(denoiser)
+        device = next(self.denoiser.parameters()).device
+        batches = generate(
+            denoiser,
+            self.config.shape,
+            indices=numbers,
+            batch_size=batch_size,
+            condition=given.to(device),
+            sampler=sampler,
+            grid=grid,
+            num_steps=num_steps,
+            seed=seed,
+            callback=callback,
+        )
+        return torch.cat([self.normalizer.decode(x0).cpu() for x0 in batches])
+
+    def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write the model, without its training, to a folder; an existing one is replaced.
+
+        Args:
+            path: the folder.
+            dtype: type of the weights on disk (torch.float16 halves the file); they are used in
+                float32 all the same.
+        """
+        place = Path(path)
+        if place.exists() and not (place / folder.CONFIG).is_file():
+            raise CheckpointError(f"{place} exists and is no saved model; it is left as it is.")
+        weights = self.denoiser.network.state_dict()
+
+        def write(partial: Path) -> None:
+            folder.write_config(partial, self.config)
+            folder.write_normalizer(partial, self.normalizer)
+            write_tensors(partial / folder.WEIGHTS, {k: v.to(dtype) for k, v in weights.items()})
+            write_bytes(
+                partial / "README.md", model_card(self.config, self.num_parameters).encode()
+            )
+
+        write_folder(place, write)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False) -> str:
+        """Publish the model on the hub.
+
+        Args:
+            repo_id: "owner/name".
+            private: who may see it, if the repository is new.
+
+        Returns:
+            Where it stands.
+        """
+        import tempfile
+
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        with tempfile.TemporaryDirectory() as temporary:
+            self.save(Path(temporary) / "model")
+            return str(api.upload_folder(repo_id=repo_id, folder_path=Path(temporary) / "model"))
+
+
+def _from_hub(name: str) -> Path:
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise CheckpointError(f"There is no folder {name}.")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        patterns = [folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS]
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"There is no folder {name}, and the hub has or serves no model of that name "
+            f"({type(error).__name__})."
+        ) from error

@@ -1,0 +1,117 @@
+"""Frozen dataclasses to JSON and back, strictly.
+
+A field whose type is an abstract class with a name table (a process, a network, a sampler, ...) is
+written with its `kind`, the name under which it stands in that table. Reading refuses missing and
+extra keys and values of another type, and names where they stand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from clarion.base.condition import CONDITION_ENTRIES, ConditionEntry
+from clarion.base.errors import CheckpointError, UnknownNameError
+from clarion.base.names import NameTable
+from clarion.nets.config import NETWORKS, NetworkConfig
+from clarion.process.gaussian import GaussianProcess
+from clarion.process.grids import Grid
+from clarion.process.tables import GRIDS, PROCESSES
+from clarion.sample.sampler import Sampler
+from clarion.sample.tables import SAMPLERS
+
+T = TypeVar("T")
+
+Tables = Mapping[type, NameTable]
+
+TABLES: dict[type, NameTable] = {
+    ConditionEntry: CONDITION_ENTRIES,
+    GaussianProcess: PROCESSES,
+    Grid: GRIDS,
+    NetworkConfig: NETWORKS,
+    Sampler: SAMPLERS,
+}
+
+
+def to_json(value: Any, tables: Tables = TABLES) -> Any:
+    """Turn a dataclass (with tuples, mappings and dataclasses within) into plain JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        table = _table_for(type(value), tables)
+        kind = {"kind": table.name_of(value)} if table else {}
+        fields = {f.name: to_json(getattr(value, f.name), tables) for f in _fields(value)}
+        return kind | fields
+    if isinstance(value, Mapping):
+        return {key: to_json(item, tables) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item, tables) for item in value]
+    return value
+
+
+def from_json(cls: type[T], value: Any, where: str, tables: Tables = TABLES) -> T:
+    """Read what `to_json` wrote.
+
+    Args:
+        cls: the dataclass to read.
+        value: parsed JSON.
+        where: name of the file, for messages; grows into "config.json: model.process".
+        tables: abstract class -> its name table.
+
+    Raises:
+        CheckpointError: for a missing or extra key, an unknown kind, a value of another type, or
+            one that the dataclass itself refuses.
+    """
+    if not isinstance(value, Mapping):
+        raise CheckpointError(f"{where} must hold named values, got {value!r}.")
+    value = dict(value)
+    table = _table_for(cls, tables)
+    if table is not None:
+        try:
+            cls = table[value.pop("kind", None)]
+        except UnknownNameError as error:
+            raise CheckpointError(f"{where}: {error}") from None
+    names = {field.name for field in _fields(cls)}
+    for problem, keys in (("lacks", names - set(value)), ("has unknown", set(value) - names)):
+        if keys:
+            raise CheckpointError(f"{where} {problem} {', '.join(map(repr, sorted(keys)))}.")
+    hints = get_type_hints(cls)
+    read = {key: _read(hints[key], item, f"{where}.{key}", tables) for key, item in value.items()}
+    try:
+        return cls(**read)
+    except ValueError as error:
+        raise CheckpointError(f"{where}: {error}") from None
+
+
+def _fields(cls: Any) -> tuple[dataclasses.Field, ...]:
+    return tuple(field for field in dataclasses.fields(cls) if field.init)
+
+
+def _table_for(cls: type, tables: Tables) -> NameTable | None:
+    return next((table for base, table in tables.items() if issubclass(cls, base)), None)
+
+
+def _read(hint: Any, value: Any, where: str, tables: Tables) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return _read(next(a for a in args if a is not type(None)), value, where, tables)
+    if isinstance(hint, type) and (dataclasses.is_dataclass(hint) or hint in tables):
+        return from_json(hint, value, where, tables)
+    if origin is tuple and isinstance(value, list):
+        of = args[:1] * len(value) if args[-1] is Ellipsis else args
+        if len(of) == len(value):
+            return tuple(
+                _read(a, item, f"{where}[{i}]", tables)
+                for i, (a, item) in enumerate(zip(of, value, strict=True))
+            )
+    if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):
+        return {k: _read(args[1], item, f"{where}.{k}", tables) for k, item in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin is None and type(value) is hint:
+        return value
+    if origin is not None and value in args:  # Literal
+        return value
+    raise CheckpointError(f"{where} must be {hint}, got {value!r}.")

@@ -1,0 +1,144 @@
+"""Averages of the weights over the training, with the profile chosen afterwards.
+
+A power-function average of width sigma_rel weighs the weights theta of step tau, at step t, by
+(gamma + 1) / t (tau / t)^gamma, so that its width grows with the training:
+
+    average <- beta average + (1 - beta) theta,     beta = (1 - 1 / t)^(gamma + 1)
+    sigma_rel = (gamma + 1)^(1/2) (gamma + 2)^-1 (gamma + 3)^(-1/2)
+
+Two such averages, stored at some steps, determine that of any other width to good accuracy: it is
+their least-squares combination. Source: Karras et al. 2024, arXiv 2312.02696, section 3 and
+appendix C.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clarion.base.errors import CheckpointError, ClarionError
+from clarion.run.files import read_json, read_tensors
+from clarion.run.folder import checkpoints
+
+
+def gamma_of(sigma_rel: float) -> float:
+    """The exponent of the profile of relative width `sigma_rel`, in (0, 0.25].
+
+    The positive root of (gamma + 2)² (gamma + 3) = (gamma + 1) / sigma_rel².
+    """
+    if not 0 < sigma_rel <= 0.25:
+        raise ClarionError(f"sigma_rel must be in (0, 0.25], got {sigma_rel}.")
+    roots = np.roots([1, 7, 16 - sigma_rel**-2, 12 - sigma_rel**-2])
+    return float(max(roots.real))
+
+
+class EMA:
+    """Power-function averages of a network's weights, one for each width.
+
+    Args:
+        network: what is averaged; its buffers are constant and taken as they are.
+        widths: relative widths sigma_rel.
+    """
+
+    def __init__(self, network: nn.Module, widths: Sequence[float]) -> None:
+        self.widths = tuple(widths)
+        self._gammas = [gamma_of(width) for width in widths]
+        self._parameters = dict(network.named_parameters())
+        self._buffers = dict(network.named_buffers())
+        self.averages = [
+            {name: p.detach().clone() for name, p in self._parameters.items()} for _ in widths
+        ]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after optimiser step number `step`, counted from 1."""
+        weights = list(self._parameters.values())
+        for gamma, average in zip(self._gammas, self.averages, strict=True):
+            beta = (1 - 1 / step) ** (gamma + 1)
+            torch._foreach_lerp_(list(average.values()), weights, 1 - beta)
+
+    def state_dict(self, number: int = 0) -> dict[str, Tensor]:
+        """The averaged weights of one width, as the network's own `state_dict` has them."""
+        return self.averages[number] | self._buffers
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All averages, to be stored."""
+        return {
+            f"{width}/{name}": tensor
+            for width, average in zip(self.widths, self.averages, strict=True)
+            for name, tensor in average.items()
+        }
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `tensors` gave."""
+        for name, tensor in self.tensors().items():
+            tensor.copy_(tensors[name])
+
+
+def profile_product(
+    gamma_a: np.ndarray, step_a: np.ndarray, gamma_b: np.ndarray, step_b: np.ndarray
+) -> np.ndarray:
+    """Inner product of two profiles: the integral over tau of p_a(tau) p_b(tau).
+
+    = (gamma_a + 1)(gamma_b + 1) / ((gamma_a + gamma_b + 1) max(t_a, t_b)) (min / max)^gamma
+    with the gamma of the profile that ends later. Source: Karras et al. 2024, equation 126 ff.
+    """
+    ratio = step_a / step_b
+    gamma_of_later = np.where(step_a < step_b, gamma_b, gamma_a)
+    shrink = np.minimum(ratio, 1 / ratio) ** gamma_of_later
+    later = np.maximum(step_a, step_b)
+    return (gamma_a + 1) * (gamma_b + 1) / ((gamma_a + gamma_b + 1) * later) * shrink
+
+
+def solve_profile(stored: Iterable[tuple[float, int]], sigma_rel: float, step: int) -> np.ndarray:
+    """Weights with which stored averages add up to the average of another width.
+
+    Args:
+        stored: (sigma_rel, step) of each stored average.
+        sigma_rel: the width that is wanted.
+        step: the step at which it is wanted.
+    """
+    widths, steps = (np.array(column, dtype=np.float64) for column in zip(*stored, strict=True))
+    gammas = np.array([gamma_of(width) for width in widths])
+    gram = profile_product(gammas[:, None], steps[:, None], gammas[None], steps[None])
+    gamma, at = np.array(gamma_of(sigma_rel)), np.array(float(step))
+    return np.linalg.lstsq(gram, profile_product(gammas, steps, gamma, at), rcond=None)[0]
+
+
+def reconstruct_ema(run: Path, sigma_rel: float, step: int | None = None) -> dict[str, Tensor]:
+    """The averaged weights of any width, from the averages stored in a run's checkpoints.
+
+    Args:
+        run: the folder of the run.
+        sigma_rel: the width that is wanted.
+        step: the step at which it is wanted; None for the last one stored.
+
+    Returns:
+        The network's parameters by name.
+    """
+    folders = [f for f in checkpoints(run) if step is None or int(f.name) <= step]
+    if not folders:
+        raise CheckpointError(f"{run / 'steps'} holds no checkpoints to average.")
+    last = int(folders[-1].name)
+    stored = [
+        (width, int(f.name), f)
+        for f in folders
+        for width in read_json(f / "state.json")["ema_widths"]
+    ]
+    weights = solve_profile([(w, s) for w, s, _ in stored], sigma_rel, step or last)
+    total: dict[str, Tensor] = {}
+    for (width, _, f), weight in zip(stored, weights, strict=True):
+        prefix = f"{width}/"
+        for name, tensor in read_tensors(f / "ema.safetensors").items():
+            if name.startswith(prefix):
+                key = name.removeprefix(prefix)
+                total[key] = total.get(key, torch.zeros(())) + float(weight) * tensor.double()
+    if not all(math.isfinite(float(t.sum())) for t in total.values()):
+        raise CheckpointError(f"The averages stored in {run} are not finite.")
+    return {name: tensor.float() for name, tensor in total.items()}
