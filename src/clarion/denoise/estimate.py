@@ -58,7 +58,7 @@ class Estimate:
         Raises:
             ValueError: if the weights do not add up to one, for then it is no estimate.
         """
-        if len(weights) != len(estimates) or abs(sum(weights) - 1) > 1e-9:
+        if len(weights) != len(estimates) or not abs(sum(weights) - 1) <= 1e-9:
             raise ValueError(f"{len(estimates)} weights must add up to 1, got {tuple(weights)}.")
         mean = estimates[0].mean * weights[0]
         for estimate, weight in zip(estimates[1:], weights[1:], strict=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError
 from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import Estimate
@@ -41,6 +43,8 @@ class NetworkDenoiser(Denoiser):
         autocast_dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(process)
+        if not 0 < sigma_data < math.inf:
+            raise ClarionError(f"sigma_data must be above 0 and finite, got {sigma_data}.")
         self.network = network
         self.prediction_type = prediction_type
         self.sigma_data = sigma_data
