@@ -36,18 +36,20 @@ NARROWER = {"nets": {"base", "nets"}}
 def imported_layers(source: str, package: list[str]) -> list[tuple[int, str]]:
     """Line and layer of every import of Clarion in `source`, wherever in the file it stands.
 
-    `package` is the path of the package the file lies in, ["clarion", "guide"]. The layer of
-    `import clarion` itself is "".
+    `package` is the path of the package the file lies in, ["clarion", "guide"]. What is no layer is
+    returned as "". A plain `import clarion` counts as what is then taken from it, `clarion.guide`.
     """
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names = [a.name for a in node.names if a.name != "clarion" or a.asname]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             module = [*above, *((node.module or "").split(".") if node.module else [])]
             # "from clarion import guide" imports a layer, too.
             names = [".".join([*module, alias.name]) for alias in node.names]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names = [f"{node.value.id}.{node.attr}"]
         else:
             continue
         for name in names:
@@ -94,7 +96,9 @@ def test_imports_point_down(path):
         ("guide", "import clarion.sample.loop as loop"),
         ("guide", "from clarion import sample"),
         ("guide", "from clarion import load"),
-        ("guide", "import clarion"),
+        ("guide", "import clarion as c"),
+        ("guide", "import clarion\nclarion.load('path')"),
+        ("guide", "import clarion\nclarion.sample.loop.run()"),
         ("guide", "from ..sample import loop"),
         ("guide", "from .. import sample"),
         ("guide", "def f():\n    from clarion.sample import loop"),
@@ -117,6 +121,7 @@ def test_an_import_that_points_up_is_found(layer, source):
         (["nets"], "from clarion.base.names import NameTable\nfrom . import unet"),
         (["domains", "image"], "from ...base import errors\nfrom . import data\nfrom .. import t"),
         (["run"], "from clarion import __version__"),
+        (["run"], "import clarion\nprint(clarion.__version__)"),
         (["sample"], "import clarionette.web\nfrom sample import clarion"),
     ],
 )
