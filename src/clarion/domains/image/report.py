@@ -1,0 +1,194 @@
+"""What is in a data set, found before a model is trained on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from clarion.domains.image.codec import add_to_histogram, batches, mean_and_std
+from clarion.domains.image.image_set import ImageSet, SkippedPicture
+from clarion.run.examples import OnProgress
+
+NAMED = 5  # duplicates and skipped pictures that are named; the rest are counted
+MOST_CLASSES_SHOWN = 20
+BAR_WIDTH = 24
+
+
+@dataclass(frozen=True)
+class DuplicateReport:
+    """Pictures that are the same in every pixel, after resizing.
+
+    Args:
+        num_surplus: how many pictures repeat an earlier one.
+        num_groups: how many different pictures occur more than once.
+        num_conflicts: how many repeat an earlier one under another label.
+        pairs: the first few, as (earlier picture, its repetition).
+    """
+
+    num_surplus: int
+    num_groups: int
+    num_conflicts: int
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What is in a set of pictures.
+
+    Args:
+        count: number of pictures.
+        shape: (channels, height, width).
+        num_bytes: size of all pictures, decoded.
+        is_in_memory: whether they are kept so, or decoded on the fly.
+        low: lowest pixel value of each channel, 0..255.
+        high: highest pixel value of each channel, 0..255.
+        mean: of each channel, in units of 0 black to 1 white.
+        sigma_data: standard deviation of each channel, in the same units.
+        class_counts: name -> number of pictures; empty if there are no labels.
+        duplicates: pictures that occur more than once.
+        num_skipped: pictures left out because they cannot be decoded.
+        skipped: the first few of them, and why.
+    """
+
+    count: int
+    shape: tuple[int, int, int]
+    num_bytes: int
+    is_in_memory: bool
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    mean: tuple[float, ...]
+    sigma_data: tuple[float, ...]
+    class_counts: dict[str, int]
+    duplicates: DuplicateReport
+    num_skipped: int = 0
+    skipped: tuple[SkippedPicture, ...] = ()
+
+    @staticmethod
+    def measure(image_set: ImageSet, on_progress: OnProgress | None = None) -> DataReport:
+        """Read every picture once and count.
+
+        Args:
+            image_set: the pictures.
+            on_progress: called with (pictures done, pictures in all) while reading.
+        """
+        histogram = torch.zeros(image_set.shape[0], 256, dtype=torch.int64)
+        digests: list[bytes] = []
+        for _, pixels in batches(image_set, torch.arange(len(image_set))):
+            add_to_histogram(histogram, pixels)
+            rows = pixels.cpu().flatten(1).numpy()
+            digests += [hashlib.blake2b(row, digest_size=16).digest() for row in rows]
+            if on_progress is not None:
+                on_progress(len(digests), len(image_set))
+        seen = [counts.nonzero().flatten().tolist() for counts in histogram]
+        mean, sigma_data = mean_and_std(histogram)
+        return DataReport(
+            count=len(image_set),
+            shape=image_set.shape,
+            num_bytes=image_set.num_bytes,
+            is_in_memory=image_set.is_in_memory,
+            low=tuple(values[0] for values in seen),
+            high=tuple(values[-1] for values in seen),
+            mean=mean,
+            sigma_data=sigma_data,
+            class_counts=_count_classes(image_set),
+            duplicates=_find_duplicates(image_set, digests),
+            num_skipped=len(image_set.skipped),
+            skipped=image_set.skipped[:NAMED],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain types, ready for `json.dumps`."""
+        plain = asdict(self)
+        plain["skipped"] = [{"name": name, "reason": reason} for name, reason in self.skipped]
+        return plain
+
+    def __rich__(self) -> RenderableType:
+        parts: list[RenderableType] = [self._summary()]
+        if self.class_counts:
+            parts += [Text(), self._classes()]
+        return Group(*parts)
+
+    def _summary(self) -> Table:
+        channels, height, width = self.shape
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold")
+        table.add_column()
+        table.add_row("pictures", f"{self.count:,}")
+        names = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGBA"}.get(channels, "")
+        table.add_row("size", f"{width} x {height}, {channels} channels ({names})")
+        where = "kept in memory" if self.is_in_memory else "decoded on the fly"
+        table.add_row("decoded", f"{self.num_bytes / 2**20:,.1f} MiB, {where}")
+        table.add_row("range", _per_channel(self.low, self.high, form="{}..{}") + " of 0..255")
+        table.add_row("mean", _per_channel(self.mean) + " of 0..1")
+        table.add_row("sigma_data", _per_channel(self.sigma_data) + " of 0..1; 1 in model units")
+        table.add_row("duplicates", self._describe_duplicates())
+        if self.num_skipped:
+            named = [f"{name}: {reason}" for name, reason in self.skipped]
+            table.add_row("skipped", _list(f"{self.num_skipped:,} bad", named, self.num_skipped))
+        return table
+
+    def _describe_duplicates(self) -> str | Text:
+        found = self.duplicates
+        if not found.num_surplus:
+            return "none"
+        head = f"{found.num_surplus:,} repeat an earlier picture ({found.num_groups:,} groups)"
+        if found.num_conflicts:
+            head += f", {found.num_conflicts:,} of them under another label"
+        return _list(head, [f"{one} = {two}" for one, two in found.pairs], found.num_surplus)
+
+    def _classes(self) -> Group:
+        counts = self.class_counts
+        smallest = min(counts, key=lambda name: counts[name])
+        largest = max(counts, key=lambda name: counts[name])
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold")
+        table.add_column(justify="right")
+        table.add_column(style="cyan")
+        balance = "equally many pictures in each"
+        if counts[smallest] != counts[largest]:
+            balance = f"{counts[smallest]:,} ({smallest}) to {counts[largest]:,} ({largest})"
+        for name in list(counts)[:MOST_CLASSES_SHOWN]:
+            bar = "█" * round(BAR_WIDTH * counts[name] / max(1, counts[largest]))
+            table.add_row(Text(name), f"{counts[name]:,}", bar)
+        if len(counts) > MOST_CLASSES_SHOWN:
+            table.add_row(f"and {len(counts) - MOST_CLASSES_SHOWN} more", "", "")
+        return Group(Text(f"{len(counts)} classes, {balance}", style="bold"), table)
+
+
+def _count_classes(image_set: ImageSet) -> dict[str, int]:
+    if image_set.labels is None:
+        return {}
+    counts = torch.bincount(image_set.labels.cpu(), minlength=image_set.num_classes)
+    return dict(zip(image_set.class_names, counts.tolist(), strict=True))
+
+
+def _find_duplicates(image_set: ImageSet, digests: list[bytes]) -> DuplicateReport:
+    first: dict[bytes, int] = {}
+    pairs = [
+        (earlier, index)
+        for index, digest in enumerate(digests)
+        if (earlier := first.setdefault(digest, index)) != index
+    ]
+    labels = None if image_set.labels is None else image_set.labels.tolist()
+    return DuplicateReport(
+        num_surplus=len(pairs),
+        num_groups=len({earlier for earlier, _ in pairs}),
+        num_conflicts=sum(labels[a] != labels[b] for a, b in pairs) if labels else 0,
+        pairs=tuple((image_set.name(a), image_set.name(b)) for a, b in pairs[:NAMED]),
+    )
+
+
+def _per_channel(*columns: Iterable[float], form: str = "{:.4f}") -> str:
+    return ", ".join(form.format(*values) for values in zip(*columns, strict=True))
+
+
+def _list(head: str, named: list[str], total: int) -> Text:
+    more = [f"and {total - len(named):,} more"] if total > len(named) else []
+    return Text("\n".join([head, *(f"  {line}" for line in named + more)]))
