@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from clarion.sample.multistep import MultistepSampler, lagrange_integrals
+from clarion.sample.multistep import MultistepSampler, euler_correction, lagrange_integrals
 from clarion.sample.options import check_choice, check_whole
 
 
@@ -53,6 +53,15 @@ class _AdamsBashforth(MultistepSampler):
         weights = lagrange_integrals(levels, level, next_level)
         # The history holds r = y - D = s d.
         return [weight / at for weight, at in zip(weights, levels, strict=True)]
+
+    def correct(self, levels: Sequence[float], predicted: Sequence[float]) -> list[float]:
+        if len(predicted) > 1:
+            return super().correct(levels, predicted)
+        # An Euler step to y' has D' - D = (s' / s) r - r'. The trapezoid rule in s is of the same
+        # order, but on a first step from s = 400 to 10 it moves y by far more than the noise there.
+        next_level, level = levels
+        weight = euler_correction(level, next_level)
+        return [-weight, weight * next_level / level]
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,11 @@ class DPMpp2MSampler(_Exponential):
     y' = (s' / s) y + (1 - e^-h) [(1 + 1/(2r)) D0 - 1/(2r) D1],  r = (last h) / h.
 
     Args:
-        start: "euler", or "corrected" (no evaluation more); see `multistep.py`.
+        start: "euler", as published, or "corrected" (no evaluation more, and never worse in our
+            measurements at 6 to 20 evaluations); see `multistep.py`.
     """
 
-    start: Literal["euler", "corrected"] = "euler"
+    start: Literal["euler", "corrected"] = "corrected"
 
     def __post_init__(self) -> None:
         check_choice("start", self.start, ("euler", "corrected"))

@@ -125,6 +125,17 @@ class MultistepSampler(AffineSampler):
         """The predictor's weights; `integrate`, where a published method has no others."""
         return self.integrate(levels, level, next_level)
 
+    def correct(self, levels: Sequence[float], predicted: Sequence[float]) -> list[float]:
+        """Weights of the correction, once the value at the end of a step is known.
+
+        Args:
+            levels: where the values lie, newest first: the end of the step, its beginning, and so
+                on.
+            predicted: the predictor's weights of all but the first.
+        """
+        corrector = self.integrate(levels, levels[1], levels[0])
+        return [w - p for w, p in zip(corrector, [0.0, *predicted], strict=True)]
+
     def updates(self, levels: list[float]) -> list[Update]:
         updates: list[Update] = []
         nodes: list[int] = []  # evaluations that lie on the flow, newest first
@@ -141,8 +152,8 @@ class MultistepSampler(AffineSampler):
             if self._is_corrected(n):
                 used = nodes[: len(predicted) + 1]
                 at = [level, *(updates[i].level for i in used[1:])]
-                weights = self.integrate(at, levels[n - 1], level)
-                correction = _add(dict(zip(used, weights, strict=True)), predicted, -1.0)
+                weights = self.correct(at, [predicted[i] for i in used[1:]])
+                correction = dict(zip(used, weights, strict=True))
                 if self.first_steps == "heun" and n == 1:
                     updates.append(_update(level, level, 1.0, correction, len(updates)))
                     nodes[0], correction = len(updates), {}
@@ -159,6 +170,15 @@ class MultistepSampler(AffineSampler):
         if self.corrects_all:
             return n > 0
         return n == {"euler": -1, "corrected": 1, "heun": 1, "runge_kutta": 2}[self.first_steps]
+
+
+def euler_correction(level: float, next_level: float) -> float:
+    """Weight w in y' + w (D' - D), which makes a step of Euler's one of the second order.
+
+    w = 1 - (1 - q) / log(1 / q), q = s' / s: the integral of e^(u - lambda') (u - lambda) / h du.
+    """
+    ratio = next_level / level
+    return 1 - (1 - ratio) / -math.log(ratio)
 
 
 def kutta_step(level: float, next_level: float) -> list[Update]:
