@@ -24,6 +24,8 @@ from clarion.base.errors import ClarionError
 from clarion.nets.config import UNetConfig
 from clarion.nets.embed import ConditionEmbedding, NoiseEmbedding
 
+FEW_POSITIONS = 256
+
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d}
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}
 
@@ -84,6 +86,9 @@ class UNet(nn.Module):
             if patch == 1
             else _TRANSPOSED[dims](c, channels, patch, stride=patch)
         )
+        # Contiguous channels are faster for convolutions and for the normalisation over them.
+        self._memory_format = torch.channels_last if dims == 2 else torch.contiguous_format
+        self.to(memory_format=self._memory_format)
 
     def forward(self, x: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
         """Predict.
@@ -94,7 +99,7 @@ class UNet(nn.Module):
             condition: values for the batch; None where all is absent.
         """
         e = F.silu(self.embed_noise(noise_level) + self.embed_condition(condition))
-        x = self.enter(x)
+        x = self.enter(x.contiguous(memory_format=self._memory_format))
         skips = [x]
         for block in self.down:
             x = block(x, e)
@@ -165,8 +170,17 @@ class Attention(nn.Module):
         tokens = x.flatten(2).transpose(1, 2)  # (batch, positions, channels)
         qkv = self.qkv(self.norm(tokens)).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, positions, channels per head)
-        h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        h = attend(q, k, v).transpose(1, 2).flatten(2)
         return (tokens + self.out(h)).transpose(1, 2).reshape(x.shape)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q kᵀ / sqrt(width)) v, each (batch, heads, positions, width)."""
+    if q.device.type == "cpu" and q.shape[-2] <= FEW_POSITIONS:
+        # The tiled kernel pays off over thousands of positions; over 49, forward and backward
+        # take it six times as long as the plain formula (bfloat16, one core).
+        return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1) @ v
+    return F.scaled_dot_product_attention(q, k, v)
 
 
 class ChannelNorm(nn.Module):

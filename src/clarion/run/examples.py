@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import torch
 from torch import Tensor
 
 from clarion.base.condition import ConditionSpec
 from clarion.run.normalizer import Normalizer
+
+OnProgress: TypeAlias = Callable[[int, int], None]
+"""Called with (examples read, examples in all)."""
 
 
 class ExampleSet(Protocol):
@@ -48,19 +51,22 @@ class ExampleSet(Protocol):
         """The same set, giving its batches on another device."""
         ...
 
-    def fit_normalizer(self) -> Normalizer:
-        """The affine map to model units, fitted on all examples."""
-        ...
-
 
 @dataclass(frozen=True)
 class DataConfig(ABC):
     """Where examples come from and what is done to them; saved with the run."""
 
     @abstractmethod
-    def open(self) -> ExampleSet:
+    def open(self, on_progress: OnProgress | None = None) -> ExampleSet:
         """Find and check the data.
+
+        Args:
+            on_progress: called with (examples read, examples in all) meanwhile.
 
         Raises:
             DataError: if there are no such data, or they cannot be used as they are.
         """
+
+    @abstractmethod
+    def fit_normalizer(self, examples: Any) -> Normalizer:
+        """The affine map to model units, fitted on examples that this config opened."""

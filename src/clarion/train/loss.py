@@ -48,7 +48,9 @@ predict the same thing.
 """
 
 
-def _lognormal(process: GaussianProcess, config: LossConfig, sigma_data: float, u: Tensor) -> Tensor:
+def _lognormal(
+    process: GaussianProcess, config: LossConfig, sigma_data: float, u: Tensor
+) -> Tensor:
     """log(sigma / alpha / d) ~ N(mean, std²). Source: Karras et al. 2022, table 1."""
     normal = math.sqrt(2) * torch.erfinv(2 * u - 1)
     log_level = config.log_level_mean + config.log_level_std * normal + math.log(sigma_data)

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clarion.base.errors import DataError
+from clarion.domains.image.codec import fit_normalizer
 from clarion.domains.image.decoding import MODES, PictureRule, ResizeRule
 from clarion.domains.image.image_set import ImageSet
-from clarion.domains.image.reading import OnProgress, read_image_set
+from clarion.domains.image.reading import read_image_set
 from clarion.domains.image.sources import PictureSource, is_hub_name, open_source
+from clarion.run.examples import DataConfig, OnProgress
+from clarion.run.normalizer import Normalizer
 
 RESIZE_RULES = ("none", "crop", "pad", "stretch")
 
 
 @dataclass(frozen=True)
-class ImageData:
+class ImageData(DataConfig):
     """Pictures, and what is done to them before a model sees them.
 
     Args:
@@ -101,6 +104,10 @@ class ImageData:
             memory_limit_bytes=int(min(self.memory_limit_gib, 2**30) * 2**30),
             on_progress=on_progress,
         )
+
+    def fit_normalizer(self, examples: ImageSet) -> Normalizer:
+        """Zero mean and unit variance in each channel, in units of 0 black to 1 white."""
+        return Normalizer(*fit_normalizer(examples))
 
     def _open_source(self) -> PictureSource:
         is_here = Path(self.source).expanduser().exists()

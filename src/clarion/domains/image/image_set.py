@@ -6,42 +6,19 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clarion.base.condition import ClassEntry, ConditionSpec
 from clarion.base.errors import DataError
 from clarion.domains.image.decoding import BadPictureError, PictureRule, Piece
 from clarion.domains.image.sources import PictureSource
 
 SLICE = 16  # pictures a thread takes at a time
-
-
-class ExampleSet(Protocol):
-    """Training examples by number, whatever their kind.
-
-    Any order of reading is a permutation of `range(len(set))`, so a position in the data is a seed
-    and one number.
-    """
-
-    def __len__(self) -> int: ...
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one example, without the batch."""
-        ...
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes; empty if the examples have no labels."""
-        ...
-
-    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Examples (n, *shape) as they are stored, and labels (n,) int64 or None."""
-        ...
 
 
 class SkippedPicture(NamedTuple):
@@ -86,6 +63,13 @@ class ImageSet:
         return len(self.class_names)
 
     @property
+    def condition_spec(self) -> ConditionSpec:
+        """The label of each picture, if there are any."""
+        if self.labels is None:
+            return {}
+        return {"label": ClassEntry(self.num_classes, self.class_names)}
+
+    @property
     def is_in_memory(self) -> bool:
         return self.pixels is not None
 
@@ -98,20 +82,20 @@ class ImageSet:
         """Where picture `index` came from: a path, or a file and a row."""
         return self.source.name(int(self.positions[index]))
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
+    def batch(self, indices: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Pictures by number.
 
         Args:
             indices: (n,) int64, each in 0..len - 1, in any order, on any device.
 
         Returns:
-            Pictures (n, channels, height, width) uint8, and labels (n,) int64 or None.
+            Pictures (n, channels, height, width) uint8, and {"label": (n,) int64} or nothing.
 
         Raises:
             DataError: if a picture changed since the set was opened.
         """
         wanted = indices.to(self.device)
-        labels = None if self.labels is None else self.labels.index_select(0, wanted)
+        labels = {} if self.labels is None else {"label": self.labels.index_select(0, wanted)}
         if self.pixels is not None:
             return self.pixels.index_select(0, wanted), labels
         return self._decode(indices.cpu().numpy()).to(self.device), labels

@@ -1,0 +1,53 @@
+"""`clarion COMMAND ...`: finds the command, imports only it, and turns errors into one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from clarion.base.errors import ClarionError
+from clarion.base.names import NameTable
+
+COMMANDS: NameTable[str] = NameTable(
+    "command",
+    {
+        "train": "train a model: a recipe, or your own pictures",
+        "sample": "draw samples from a trained model",
+        "inspect": "show what a run, a checkpoint or a data folder holds",
+    },
+)
+"""Command -> what it does; each lives in `clarion.cli.<command>`."""
+
+USAGE_ERROR = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if arguments else USAGE_ERROR
+    if arguments[0] == "--version":
+        import clarion
+
+        print(clarion.__version__)
+        return 0
+    try:
+        COMMANDS[arguments[0]]
+        command = importlib.import_module(f"clarion.cli.{arguments[0]}")
+        return command.main(arguments[1:]) or 0
+    except ClarionError as error:
+        print(f"clarion: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("clarion: interrupted.", file=sys.stderr)
+        return 130
+
+
+def _help() -> str:
+    rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    return f"usage: clarion COMMAND ...\n\n{rows}\n\nclarion COMMAND --help shows its options."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

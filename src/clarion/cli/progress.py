@@ -1,0 +1,89 @@
+"""What a person sees while a model trains, and what is kept of it in `log.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+
+class TrainProgress:
+    """A bar with loss, speed and time left; every report also goes to `log.jsonl`.
+
+    Args:
+        run: folder of the run; the log is written there once it exists.
+        num_steps: of the whole training.
+        as_json: print each report as a line of JSON on standard output, and no bar.
+    """
+
+    def __init__(self, run: Path, num_steps: int, *, as_json: bool = False) -> None:
+        self._log, self._num_steps, self._as_json = run / "log.jsonl", num_steps, as_json
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=self._console,
+            disable=as_json or not self._console.is_terminal,
+        )
+        self._read: TaskID | None = None
+        self._train: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def reading(self, done: int, total: int) -> None:
+        """Show how many examples have been read."""
+        if self._read is None:
+            self._read = self._bar.add_task("reading", total=total, status="")
+        self._bar.update(self._read, completed=done, total=total)
+
+    def report(self, content: dict[str, Any]) -> None:
+        """Log a report of the trainer and show it."""
+        line = json.dumps({"time": round(time.time(), 3)} | content)
+        with self._log.open("a") as log:
+            log.write(line + "\n")
+        if self._as_json:
+            print(line, flush=True)
+        elif self._bar.disable:
+            print(_in_words(content), file=sys.stderr, flush=True)
+        else:
+            self._show(content)
+
+    def _show(self, content: dict[str, Any]) -> None:
+        if self._read is not None:
+            self._bar.update(self._read, visible=False)
+        if self._train is None:
+            self._train = self._bar.add_task("training", total=self._num_steps, status="")
+        if "loss" in content:
+            self._bar.update(self._train, completed=content["step"], status=_in_words(content))
+        else:
+            self._bar.console.print(_in_words(content))
+
+
+def _in_words(content: dict[str, Any]) -> str:
+    step = f"step {content['step']}"
+    if "loss" in content:
+        left = timedelta(seconds=round(content["seconds_left"]))
+        return (
+            f"{step}: loss {content['loss']:.4f}, {content['examples_per_s']:.0f} examples/s, "
+            f"{left} left"
+        )
+    if "validation" in content:
+        levels = " ".join(f"{k}:{v:.3f}" for k, v in content["validation"].items() if k != "mean")
+        return f"{step}: validation {content['validation']['mean']:.4f} by noise level {levels}"
+    if "precision" in content:
+        times = ", ".join(f"{k} {v:.3f} s" for k, v in content["seconds_per_pass"].items())
+        return f"training in {content['precision']} (a pass takes {times})"
+    return f"{step}: {content}"

@@ -1,0 +1,133 @@
+"""`clarion train RECIPE`: train a model, or go on with a training that was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+
+from clarion.base.errors import CheckpointError, ClarionError
+from clarion.cli.progress import TrainProgress
+from clarion.domains.tables import DATA, RECIPES
+from clarion.run import folder
+from clarion.run.config import TrainConfig
+from clarion.run.examples import DataConfig
+from clarion.run.serialize import TABLES, to_json
+from clarion.train.checkpoint import latest_checkpoint
+from clarion.train.loop import Trainer, model_config
+
+DATA_TABLES = TABLES | {DataConfig: DATA}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Beside the settings of the training itself.
+
+    Args:
+        out: folder of the run; by default runs/<recipe>-<time>-<hash of the settings>.
+        resume: folder of a run to go on with; its settings are those it was started with.
+        device: where to train.
+        stop_after: stop, saved, once this many steps are done in all.
+        json: print reports as JSON lines instead of a progress bar.
+    """
+
+    out: Path | None = None
+    resume: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    stop_after: int | None = None
+    json: bool = False
+
+
+def main(arguments: list[str]) -> int:
+    """Train, and say where the run stands; returns the exit status."""
+    recipe, options, config = parse(arguments)
+    device = torch.device(choose_device(options.device))
+    if options.resume is not None:
+        run = options.resume
+        config = folder.read_train_config(run, DATA)
+    else:
+        run = options.out or Path("runs") / _run_name(recipe, config)
+        if run.exists() and any(run.iterdir()):
+            raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")
+    with TrainProgress(run, config.num_steps, as_json=options.json) as progress:
+        examples = config.data.open(progress.reading)
+        validation = config.validation.open(progress.reading) if config.validation else None
+        model = model_config(config, examples)
+        if options.resume is not None:
+            _check_same_model(run, model)
+            normalizer = folder.read_normalizer(run)
+        else:
+            normalizer = config.data.fit_normalizer(examples)
+            run.mkdir(parents=True, exist_ok=True)
+            folder.write_config(run, model, config, DATA_TABLES)
+            folder.write_normalizer(run, normalizer)
+        trainer = Trainer(config, model, examples, validation, normalizer, run, device)
+        if options.resume is not None:
+            trainer.resume(latest_checkpoint(run))
+        is_complete = trainer.train(progress.report, options.stop_after)
+    state = "Trained" if is_complete else f"Stopped at step {trainer.step}"
+    hint = "" if is_complete else f"\nGo on with: clarion train --resume {run}"
+    print(f"{state}: {run}{hint}", file=sys.stderr if options.json else sys.stdout)
+    return 0
+
+
+def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
+    """Recipe, options and settings from the words of the command line.
+
+    Raises:
+        ClarionError: for an unknown recipe, or none.
+    """
+    recipe = arguments[0] if arguments and not arguments[0].startswith("-") else ""
+    wants_help = any(word in ("-h", "--help") for word in arguments)
+    is_resumed = any(word.split("=")[0] == "--resume" for word in arguments)
+    if not recipe and not is_resumed and not wants_help:
+        raise ClarionError(f"Name a recipe: clarion train RECIPE. Known: {', '.join(RECIPES)}.")
+    default = RECIPES[recipe]() if recipe else RECIPES["images"]()
+
+    def collect(
+        options: Annotated[Options, tyro.conf.arg(name="")],
+        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = default,
+    ) -> tuple[Options, TrainConfig]:
+        return options, config
+
+    options, config = tyro.cli(
+        collect,
+        args=arguments[1:] if recipe else arguments,
+        prog=f"clarion train {recipe or 'RECIPE'}",
+        description=f"Train a model. Recipes: {', '.join(RECIPES)}.",
+    )
+    if is_resumed and config != default:
+        raise ClarionError("A resumed training keeps its settings; give none beside --resume.")
+    return recipe, options, config
+
+
+def choose_device(name: str) -> str:
+    """ "auto" is the accelerator where there is one.
+
+    Raises:
+        ClarionError: if an accelerator is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ClarionError("device is cuda, but torch finds no CUDA device here; use cpu.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def _run_name(recipe: str, config: TrainConfig) -> str:
+    settings = json.dumps(to_json(config, DATA_TABLES), sort_keys=True)
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:6]
+    return f"{recipe}-{time.strftime('%Y%m%d-%H%M%S')}-{digest}"
+
+
+def _check_same_model(run: Path, model: object) -> None:
+    if folder.read_model_config(run) != model:
+        raise CheckpointError(
+            f"The data no longer fit {run}: they give another shape or other classes than when "
+            f"it was started."
+        )

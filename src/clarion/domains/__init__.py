@@ -1,0 +1,1 @@
+"""Kinds of data: how each is read, normalised, measured and trained on."""

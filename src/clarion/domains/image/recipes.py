@@ -1,0 +1,68 @@
+"""Trainings that are known to work."""
+
+from __future__ import annotations
+
+from clarion.domains.image.data import ImageData
+from clarion.nets.config import UNetConfig
+from clarion.run.config import OptimizerConfig, TrainConfig
+
+FASHION_CLASSES = (
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+
+
+def _fashion_data(split: str) -> ImageData:
+    return ImageData(
+        source="/usr/share/datasets/fashion-mnist",  # Debian's package dataset-fashion-mnist
+        fallback="zalando-datasets/fashion_mnist",
+        split=split,
+        class_names=FASHION_CLASSES,
+    )
+
+
+def fashion() -> TrainConfig:
+    """Garments of Fashion-MNIST, 28x28 grey, by class.
+
+    Command: `clarion train fashion`. Hardware: two processor cores.
+    """
+    return TrainConfig(
+        data=_fashion_data("train"),
+        validation=_fashion_data("test"),
+        network=UNetConfig(
+            base_channels=48,
+            channel_multipliers=(1, 2),
+            blocks_per_level=2,
+            attention_levels=(1,),
+            head_width=32,
+            patch_size=2,
+        ),
+        optimizer=OptimizerConfig(learning_rate=1e-3, decay_from=0.3),
+        batch_size=64,
+        num_steps=8500,
+        validation_examples=256,
+        validate_every=500,
+        checkpoint_every=500,
+    )
+
+
+def images() -> TrainConfig:
+    """Your own pictures: a folder of class folders, parquet files, or a hub name.
+
+    Command: `clarion train images --data.source FOLDER --data.size 32 --data.resize crop`. The
+    sizes suit some thousands of pictures of 32x32 to 64x64 and one accelerator; two processor cores
+    want `--network.base-channels 32` and patience.
+    """
+    return TrainConfig(
+        data=ImageData(source="."),
+        network=UNetConfig(base_channels=64, channel_multipliers=(1, 2, 3), attention_levels=(2,)),
+        num_steps=20_000,
+    )

@@ -1,0 +1,245 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError, DataError
+from clarion.base.streams import mix_seed
+from clarion.run.config import ModelConfig, TrainConfig
+from clarion.run.examples import ExampleSet
+from clarion.run.normalizer import Normalizer
+from clarion.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
+from clarion.train.ema import EMA
+from clarion.train.loss import DenoisingLoss
+from clarion.train.optimizer import (
+    build_optimizer,
+    clip_gradients,
+    learning_rate,
+    set_learning_rate,
+)
+from clarion.train.order import DataOrder, hold_out
+from clarion.train.precision import faster_precision
+from clarion.train.stop import StopRequest
+from clarion.train.validate import validation_loss
+
+Report = Callable[[dict[str, Any]], None]
+"""Called with what there is to say: loss, images per second, validation and so on."""
+
+AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+class Trainer:
+    """Trains one model.
+
+    All randomness of a step (noise levels, noise, dropped conditions, dropout) follows from the
+    seed and the step's number, and the data's order from the seed and the position, so a training
+    that is resumed goes on to the same weights, bit for bit on one device.
+
+    Args:
+        config: the whole training.
+        model_config: the model that comes out of it.
+        examples: the training data.
+        validation: other data; None holds out a part of the training data.
+        normalizer: between data units and model units.
+        run: the folder of the run, which exists.
+        device: where to train.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model_config: ModelConfig,
+        examples: ExampleSet,
+        validation: ExampleSet | None,
+        normalizer: Normalizer,
+        run: Path,
+        device: torch.device,
+    ) -> None:
+        self.config, self.run, self.device = config, run, device
+        self.normalizer, self.spec = normalizer, model_config.condition
+        self.examples = examples.to(device)
+        torch.manual_seed(mix_seed(config.seed, "initialise"))
+        self.denoiser = model_config.build().to(device)
+        self.network = self.denoiser.network
+        if config.compile:
+            self.denoiser.network = torch.compile(self.network)
+        self.ema = EMA(self.network, config.ema_widths)
+        self.optimizer = build_optimizer(config.optimizer, self.network)
+        self.loss = DenoisingLoss(config.loss, model_config.process, model_config.sigma_data)
+
+        everything = torch.arange(len(examples))
+        chosen, held = everything, everything[:0]
+        if config.validate_every and validation is None:
+            chosen, held = hold_out(len(examples), config.validation_examples, config.seed)
+        elif validation is not None:
+            held = torch.arange(min(config.validation_examples, len(validation)))
+        self.order = DataOrder(chosen, config.seed)
+        self._validation = (
+            self._encode(*(validation or examples).batch(held)) if len(held) else None
+        )
+        self._averaged = copy.deepcopy(self.denoiser) if self._validation else None
+        self.step = 0
+        self.precision = config.precision
+
+    def resume(self, folder: Path) -> None:
+        """Go on from a checkpoint of the same run."""
+        state = load_checkpoint(folder, self.network, self.ema, self.optimizer)
+        self.step, self.precision = state.step, state.precision
+
+    def train(self, report: Report, stop_after: int | None = None) -> bool:
+        """Train to the end, or until Ctrl-C; either way what was reached is saved.
+
+        Args:
+            report: called every `report_every` steps, after validations and at the end.
+            stop_after: stop, saved, once this many steps are done in all.
+
+        Returns:
+            Whether the training is complete.
+        """
+        self._choose_precision(report)
+        last = min(self.config.num_steps, stop_after or self.config.num_steps)
+        with StopRequest() as stop:
+            window = _Window(self.step)
+            while self.step < last and not stop.is_set:
+                loss, gradient = self._train_step()
+                window.add(loss)
+                if _is_due(self.step, self.config.report_every, last):
+                    report(self._summary(window, gradient))
+                    window = _Window(self.step)
+                if _is_due(self.step, self.config.validate_every, last) and self._validation:
+                    report({"step": self.step, "validation": self.validate()})
+                    window = _Window(self.step)
+                if _is_due(self.step, self.config.checkpoint_every, last):
+                    self.save()
+                    window = _Window(self.step)
+            if stop.is_set and not _is_due(self.step, self.config.checkpoint_every, last):
+                self.save()
+        return self.step >= self.config.num_steps
+
+    def save(self) -> None:
+        """Write a checkpoint of the present step."""
+        state = TrainState(self.step, self.precision, self.config.ema_widths)
+        save_checkpoint(
+            self.run, state, self.network, self.ema, self.optimizer, self.config.keep_checkpoints
+        )
+
+    def validate(self) -> dict[str, float]:
+        """The validation loss of the averaged weights; see `validate.validation_loss`."""
+        if self._averaged is None or self._validation is None:
+            raise ClarionError("This training has no validation examples.")
+        network = getattr(self._averaged.network, "_orig_mod", self._averaged.network)
+        network.load_state_dict(self.ema.state_dict())
+        self._averaged.eval().autocast_dtype = AUTOCAST[self.precision]
+        return validation_loss(self.loss, self._averaged, *self._validation, self.config.batch_size)
+
+    def _train_step(self) -> tuple[Tensor, Tensor]:
+        """One optimiser step; returns the loss and the length of the gradient, on the device."""
+        config = self.config
+        torch.manual_seed(mix_seed(config.seed, "step", self.step))
+        indices = self.order.take(self.step * config.batch_size, config.batch_size)
+        x0, condition = self._encode(*self.examples.batch(indices))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._loss(x0, condition)
+        loss.backward()
+        gradient = clip_gradients(self.network.parameters(), config.optimizer.clip_norm)
+        self.step += 1
+        rate = learning_rate(config.optimizer, self.step, config.num_steps)
+        set_learning_rate(self.optimizer, rate)
+        self.optimizer.step()
+        self.ema.update(self.step)
+        return loss.detach(), gradient
+
+    def _loss(self, x0: Tensor, condition: Condition) -> Tensor:
+        n = len(x0)
+        dropped = condition.keep_where(
+            {
+                name: torch.rand(n, device=self.device) >= entry.dropout
+                for name, entry in self.spec.items()
+            }
+        )
+        t = self.loss.stratified_times(n, self.device)
+        return self.loss(self.denoiser, x0, t, torch.randn_like(x0), dropped).mean()
+
+    def _encode(self, data: Tensor, values: Any) -> tuple[Tensor, Condition]:
+        x0 = self.normalizer.encode(data.to(self.device))
+        present = {
+            name: torch.ones(len(x0), dtype=torch.bool, device=self.device) for name in values
+        }
+        return x0, Condition(
+            {name: value.to(self.device) for name, value in values.items()}, present
+        )
+
+    def _choose_precision(self, report: Report) -> None:
+        """Measure once, at the very start; a resumed training keeps what was chosen."""
+        if self.precision == "auto":
+            size = min(self.config.batch_size, len(self.examples))
+            x0, condition = self._encode(*self.examples.batch(torch.arange(size)))
+
+            def step(dtype: torch.dtype | None) -> None:
+                self.denoiser.autocast_dtype = dtype
+                self._loss(x0, condition).backward()
+                self.optimizer.zero_grad(set_to_none=True)
+
+            self.precision, seconds = faster_precision(step, self.device)
+            report({"step": 0, "precision": self.precision, "seconds_per_pass": seconds})
+        self.denoiser.autocast_dtype = AUTOCAST[self.precision]
+        self.denoiser.train()
+
+    def _summary(self, window: _Window, gradient: Tensor) -> dict[str, Any]:
+        loss, seconds = window.mean_loss(), window.seconds()
+        if not torch.isfinite(torch.tensor(loss)):
+            raise ClarionError(
+                f"The loss is {loss} at step {self.step}. Lower optimizer.learning_rate, or set "
+                f"precision to float32; the last checkpoint is untouched."
+            )
+        rate = (self.step - window.first_step) * self.config.batch_size / seconds
+        return {
+            "step": self.step,
+            "loss": loss,
+            "gradient_norm": float(gradient),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "examples_per_s": rate,
+            "seconds_left": (self.config.num_steps - self.step) * self.config.batch_size / rate,
+        }
+
+
+class _Window:
+    """The steps since the last report; losses stay on the device until they are read."""
+
+    def __init__(self, first_step: int) -> None:
+        self.first_step, self._losses, self._start = first_step, [], time.perf_counter()
+
+    def add(self, loss: Tensor) -> None:
+        self._losses.append(loss)
+
+    def mean_loss(self) -> float:
+        return float(torch.stack(self._losses).mean()) if self._losses else float("nan")
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+
+def _is_due(step: int, every: int, last: int) -> bool:
+    return every > 0 and (step % every == 0 or step == last)
+
+
+def model_config(config: TrainConfig, examples: ExampleSet) -> ModelConfig:
+    """The model that a training on these examples makes."""
+    from dataclasses import replace
+
+    spec = {
+        name: replace(entry, dropout=config.condition_dropout)
+        for name, entry in examples.condition_spec.items()
+    }
+    if len(examples) < 2:
+        raise DataError(f"Training needs at least 2 examples, got {len(examples)}.")
+    return ModelConfig(examples.shape, spec, config.network, config.process, config.prediction_type)
