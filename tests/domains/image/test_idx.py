@@ -47,7 +47,7 @@ def test_other_sizes_are_resized(tmp_path, idx, rng) -> None:
 def test_counts_must_match(tmp_path, idx, rng) -> None:
     idx(tmp_path / "train-images-idx3-ubyte", rng.integers(0, 256, (7, 5, 4)))
     idx(tmp_path / "train-labels-idx1-ubyte", np.zeros(6))
-    with pytest.raises(DataError, match="7 pictures but .* 6 labels"):
+    with pytest.raises(DataError, match=r"7 pictures but .* 6 labels"):
         ImageData(str(tmp_path)).open()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from clarion.domains.image.report import DataReport
 
 
 def render(report: DataReport) -> str:
-    console = Console(width=200, record=True, quiet=True)
-    console.print(report)
-    return console.export_text()
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(report)
+    return stream.getvalue()
 
 
 def test_counts_range_and_balance(tmp_path: Path, idx) -> None:

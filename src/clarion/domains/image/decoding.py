@@ -1,6 +1,7 @@
 """One encoded picture -> one uint8 array of stated channels and size, or a reason why not.
 
 Decoding is complete: a picture that opens but breaks off half-way is refused, not filled with grey.
+What a format cannot tell stays hidden: PNG has checksums, a flipped bit in a JPEG is another JPEG.
 """
 
 from __future__ import annotations

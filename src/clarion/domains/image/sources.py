@@ -88,25 +88,17 @@ def open_source(
     """
     path = Path(source).expanduser()
     columns = {"image_column": image_column, "label_column": label_column}
-    if path.is_dir():
-        if has_idx(path):
-            return open_idx(path, split)
-        if any(path.glob("*.parquet")):
-            return open_parquet(_parquet_of_split(path, split), **columns)
-        return open_folder(path, split)
-    if path.is_file() or _is_glob(source):
-        files = [path] if path.is_file() else _expand_glob(path)
-        if any(file.suffix != ".parquet" for file in files):
-            raise DataError(
-                f"source {source!r} must be a folder, parquet files, or a hub name; "
-                f"{next(f for f in files if f.suffix != '.parquet')} is none of these."
-            )
-        if split != "train":
-            raise DataError(
-                f"split is {split!r}, but files named one by one have no splits; "
-                "name the files of that split as source, and leave split at 'train'."
-            )
-        return open_parquet(files, **columns)
+    try:
+        if path.is_dir():
+            if has_idx(path):
+                return open_idx(path, split)
+            if any(path.glob("*.parquet")):
+                return open_parquet(_parquet_of_split(path, split), **columns)
+            return open_folder(path, split)
+        if path.is_file() or _is_glob(source):
+            return open_parquet(_named_parquet(path, split), **columns)
+    except PermissionError as error:
+        raise DataError(f"{error.filename or path} may not be read by this user.") from error
     if not is_hub_name(source):
         raise DataError(
             f"No folder or file {source!r}. source may be a folder, parquet files, or a hub name "
@@ -196,11 +188,22 @@ def _is_glob(source: str) -> bool:
     return any(character in source for character in "*?[")
 
 
-def _expand_glob(pattern: Path) -> list[Path]:
-    anchor = Path(pattern.anchor)
-    files = sorted(anchor.glob(str(pattern.relative_to(anchor))))
+def _named_parquet(path: Path, split: str) -> list[Path]:
+    """The parquet files that a path or a pattern names."""
+    anchor = Path(path.anchor)
+    files = [path] if path.is_file() else sorted(anchor.glob(str(path.relative_to(anchor))))
     if not files:
-        raise DataError(f"No file matches source {str(pattern)!r}.")
+        raise DataError(f"No file matches source {str(path)!r}.")
+    others = [file for file in files if file.suffix != ".parquet"]
+    if others:
+        raise DataError(
+            f"source must be a folder, parquet files, or a hub name; {others[0]} is none of these."
+        )
+    if split != "train":
+        raise DataError(
+            f"split is {split!r}, but files named one by one have no splits; "
+            "name the files of that split as source, and leave split at 'train'."
+        )
     return files
 
 

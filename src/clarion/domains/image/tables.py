@@ -18,8 +18,6 @@ from clarion.base.errors import DataError
 from clarion.base.names import describe_unknown
 from clarion.domains.image.decoding import Piece
 
-PARQUET_MAGIC = b"PAR1"
-
 
 class TableSource:
     """Pictures from one column of a table, labels from another.
@@ -85,11 +83,12 @@ def open_parquet(
     Raises:
         DataError: if a file is damaged, or there is no column of pictures.
     """
-    for file in files:
-        _check_parquet(file)
     title = str(files[0]) if len(files) == 1 else f"{files[0].parent} ({len(files)} parquet files)"
     datasets = _import_datasets(title)
-    names = [str(file.resolve()) for file in files]
+    # `datasets` cannot read files without rows, which writers of many files leave behind.
+    names = [str(file.resolve()) for file in files if _count_rows(file)]
+    if not names:
+        raise DataError(f"{title} has no rows.")
     show_bars = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()  # this takes seconds, and the pictures have a bar of their own
     try:
@@ -167,14 +166,16 @@ def _import_datasets(what: str) -> Any:
     return datasets
 
 
-def _check_parquet(file: Path) -> None:
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        head = stream.read(4)
-        stream.seek(max(0, size - 4))
-        tail = stream.read(4)
-    if size < 12 or head != PARQUET_MAGIC or tail != PARQUET_MAGIC:
-        raise DataError(f"{file} ({size} bytes) is no parquet file, or one that was cut off.")
+def _count_rows(file: Path) -> int:
+    from pyarrow import ArrowException, parquet  # `datasets` stands on it
+
+    try:
+        return parquet.read_metadata(file).num_rows
+    except (ArrowException, OSError) as error:
+        raise DataError(
+            f"{file} ({file.stat().st_size} bytes) is no parquet file, or one that was cut off: "
+            f"{_one_line(error)}"
+        ) from error
 
 
 def _find_image_column(features: Any, title: str, wanted: str | None) -> str:
