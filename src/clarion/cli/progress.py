@@ -12,6 +12,37 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from clarion.run.examples import DataDescription
+
+
+class ReadingProgress:
+    """A bar while data are read; nothing where no person looks on."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("reading"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def reading(self, done: int, total: int) -> None:
+        """Show how many examples have been read."""
+        if self._task is None:
+            self._task = self._bar.add_task("", total=total)
+        self._bar.update(self._task, completed=done, total=total)
+
 
 class TrainProgress:
     """A bar with loss, speed and time left; every report also goes to `log.jsonl`.
@@ -33,7 +64,6 @@ class TrainProgress:
             console=self._console,
             disable=as_json or not self._console.is_terminal,
         )
-        self._read: TaskID | None = None
         self._train: TaskID | None = None
 
     def __enter__(self) -> Self:
@@ -43,27 +73,30 @@ class TrainProgress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def reading(self, done: int, total: int) -> None:
-        """Show how many examples have been read."""
-        if self._read is None:
-            self._read = self._bar.add_task("reading", total=total, status="")
-        self._bar.update(self._read, completed=done, total=total)
+    def describe(self, description: DataDescription) -> None:
+        """Show and log what is in the data."""
+        self._write({"data": description.to_json()})
+        if not self._as_json:
+            self._console.print(description)
 
     def report(self, content: dict[str, Any]) -> None:
         """Log a report of the trainer and show it."""
+        self._write(content)
+        if self._as_json:
+            return
+        if self._bar.disable:
+            print(_in_words(content), file=sys.stderr, flush=True)
+        else:
+            self._show(content)
+
+    def _write(self, content: dict[str, Any]) -> None:
         line = json.dumps({"time": round(time.time(), 3)} | content)
         with self._log.open("a") as log:
             log.write(line + "\n")
         if self._as_json:
             print(line, flush=True)
-        elif self._bar.disable:
-            print(_in_words(content), file=sys.stderr, flush=True)
-        else:
-            self._show(content)
 
     def _show(self, content: dict[str, Any]) -> None:
-        if self._read is not None:
-            self._bar.update(self._read, visible=False)
         if self._train is None:
             self._train = self._bar.add_task("training", total=self._num_steps, status="")
         if "loss" in content:

@@ -14,7 +14,7 @@ import torch
 import tyro
 
 from clarion.base.errors import CheckpointError, ClarionError
-from clarion.cli.progress import TrainProgress
+from clarion.cli.progress import ReadingProgress, TrainProgress
 from clarion.domains.tables import DATA, RECIPES
 from clarion.run import folder
 from clarion.run.config import TrainConfig
@@ -56,18 +56,21 @@ def main(arguments: list[str]) -> int:
         run = options.out or Path("runs") / _run_name(recipe, config)
         if run.exists() and any(run.iterdir()):
             raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")
-    with TrainProgress(run, config.num_steps, as_json=options.json) as progress:
+    with ReadingProgress() as progress:
         examples = config.data.open(progress.reading)
         validation = config.validation.open(progress.reading) if config.validation else None
-        model = model_config(config, examples)
-        if options.resume is not None:
-            _check_same_model(run, model)
-            normalizer = folder.read_normalizer(run)
-        else:
-            normalizer = config.data.fit_normalizer(examples)
-            run.mkdir(parents=True, exist_ok=True)
-            folder.write_config(run, model, config, DATA_TABLES)
-            folder.write_normalizer(run, normalizer)
+    model = model_config(config, examples)
+    if options.resume is not None:
+        _check_same_model(run, model)
+        normalizer = folder.read_normalizer(run)
+    else:
+        normalizer = config.data.fit_normalizer(examples)
+        run.mkdir(parents=True, exist_ok=True)
+        folder.write_config(run, model, config, DATA_TABLES)
+        folder.write_normalizer(run, normalizer)
+    with TrainProgress(run, config.num_steps, as_json=options.json) as progress:
+        if options.resume is None:
+            progress.describe(config.data.describe(examples))
         trainer = Trainer(config, model, examples, validation, normalizer, run, device)
         if options.resume is not None:
             trainer.resume(latest_checkpoint(run))

@@ -10,11 +10,17 @@ from torch import Tensor, nn
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.names import NameTable
 from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import Estimate
 from clarion.denoise.parametrization import PARAMETRIZATIONS, to_x0
 from clarion.process.gaussian import GaussianProcess
+
+AUTOCAST: NameTable[torch.dtype | None] = NameTable(
+    "precision", {"float32": None, "bfloat16": torch.bfloat16}
+)
+"""Name -> the type in which a network's matrix products and convolutions are computed."""
 
 
 class NetworkDenoiser(Denoiser):

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
 
 from clarion.base.names import NameTable
 from clarion.domains.image import recipes as image
 from clarion.domains.image.data import ImageData
+from clarion.domains.image.drawing import write_samples
 from clarion.run.config import TrainConfig
 from clarion.run.examples import DataConfig
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What the command line needs to know of a kind of data.
+
+    Args:
+        data: config of its examples; built from `source` alone, it takes them as they are.
+        write: writes samples in data units to a path, as people look at or listen to them.
+        suffix: of the file that holds several samples.
+    """
+
+    data: Callable[[str], DataConfig]
+    write: Callable[[Tensor, Path, Iterable[int]], Path]
+    suffix: str
+
+
+DOMAINS: NameTable[Domain] = NameTable(
+    "kind of data", {"image": Domain(ImageData, write_samples, ".png")}
+)
 
 DATA: NameTable[type[DataConfig]] = NameTable("kind of data", {"image": ImageData})
 

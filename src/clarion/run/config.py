@@ -28,6 +28,7 @@ class ModelConfig:
         process: how data becomes noise.
         prediction_type: what the network predicts, a name in `PARAMETRIZATIONS`.
         sigma_data: standard deviation of the data in model units.
+        domain: the kind of data, a name in `domains.tables.DOMAINS`.
     """
 
     shape: tuple[int, ...]
@@ -36,6 +37,7 @@ class ModelConfig:
     process: GaussianProcess
     prediction_type: str = "edm"
     sigma_data: float = 1.0
+    domain: str = "image"
 
     def __post_init__(self) -> None:
         _check_prediction(self.prediction_type, self.sigma_data)

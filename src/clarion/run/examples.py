@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import torch
 from torch import Tensor
@@ -52,9 +52,20 @@ class ExampleSet(Protocol):
         ...
 
 
+class DataDescription(Protocol):
+    """A report on data that `rich` can print and JSON can hold."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+    def __rich__(self) -> Any: ...
+
+
 @dataclass(frozen=True)
 class DataConfig(ABC):
     """Where examples come from and what is done to them; saved with the run."""
+
+    domain: ClassVar[str]
+    """The kind of data, a name in `domains.tables.DOMAINS`."""
 
     @abstractmethod
     def open(self, on_progress: OnProgress | None = None) -> ExampleSet:
@@ -70,3 +81,7 @@ class DataConfig(ABC):
     @abstractmethod
     def fit_normalizer(self, examples: Any) -> Normalizer:
         """The affine map to model units, fitted on examples that this config opened."""
+
+    @abstractmethod
+    def describe(self, examples: Any) -> DataDescription:
+        """What is in the data: counts, sizes, ranges, balance, duplicates."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from clarion.base.condition import encode_condition
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.denoise.denoiser import Denoiser
-from clarion.denoise.network import NetworkDenoiser
+from clarion.denoise.network import AUTOCAST, NetworkDenoiser
 from clarion.guide.rule import Guidance
 from clarion.process.grids import Grid
 from clarion.run import folder
@@ -82,6 +82,7 @@ class Model:
         grid: Grid | str = "karras",
         seed: int = 0,
         batch_size: int = 64,
+        precision: str = "float32",
         callback: Callback | None = None,
     ) -> Tensor:
         """Draw samples.
@@ -98,6 +99,8 @@ class Model:
             grid: time grid, or its name.
             seed: seed of the whole set.
             batch_size: samples at a time.
+            precision: "float32", or "bfloat16" for speed where the processor has it; the sampler
+                itself always computes in float32.
             callback: see `clarion.sample.loop.sample`.
 
         Returns:
@@ -115,6 +118,7 @@ class Model:
                 f"guidance {rules[0]} needs a condition to steer towards, and none is given. "
                 f"Conditions of this model: {known}."
             )
+        self.denoiser.autocast_dtype = AUTOCAST[precision]
         denoiser: Denoiser = self.denoiser
         for rule in rules:
             denoiser = rule(denoiser)

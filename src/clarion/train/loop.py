@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, DataError
 from clarion.base.streams import mix_seed
+from clarion.denoise.network import AUTOCAST
 from clarion.run.config import ModelConfig, TrainConfig
 from clarion.run.examples import ExampleSet
 from clarion.run.normalizer import Normalizer
@@ -33,8 +35,6 @@ from clarion.train.validate import validation_loss
 
 Report = Callable[[dict[str, Any]], None]
 """Called with what there is to say: loss, images per second, validation and so on."""
-
-AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 class Trainer:
@@ -234,8 +234,6 @@ def _is_due(step: int, every: int, last: int) -> bool:
 
 def model_config(config: TrainConfig, examples: ExampleSet) -> ModelConfig:
     """The model that a training on these examples makes."""
-    from dataclasses import replace
-
     spec = {
         name: replace(entry, dropout=config.condition_dropout)
         for name, entry in examples.condition_spec.items()

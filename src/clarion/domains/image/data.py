@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from clarion.base.errors import DataError
 from clarion.domains.image.codec import fit_normalizer
 from clarion.domains.image.decoding import MODES, PictureRule, ResizeRule
 from clarion.domains.image.image_set import ImageSet
 from clarion.domains.image.reading import read_image_set
+from clarion.domains.image.report import DataReport
 from clarion.domains.image.sources import PictureSource, is_hub_name, open_source
 from clarion.run.examples import DataConfig, OnProgress
 from clarion.run.normalizer import Normalizer
@@ -44,6 +46,8 @@ class ImageData(DataConfig):
         skip_bad: leave out pictures that cannot be decoded, rather than refusing the data set.
         memory_limit_gib: data sets up to this size, decoded, are kept in memory.
     """
+
+    domain: ClassVar[str] = "image"
 
     source: str
     fallback: str | None = None
@@ -108,6 +112,10 @@ class ImageData(DataConfig):
     def fit_normalizer(self, examples: ImageSet) -> Normalizer:
         """Zero mean and unit variance in each channel, in units of 0 black to 1 white."""
         return Normalizer(*fit_normalizer(examples))
+
+    def describe(self, examples: ImageSet) -> DataReport:
+        """Count, size, channels, range, class balance, exact duplicates, sigma_data."""
+        return DataReport.measure(examples)
 
     def _open_source(self) -> PictureSource:
         is_here = Path(self.source).expanduser().exists()

@@ -60,6 +60,14 @@ def save_images(images: Tensor, folder: Path | str, indices: Iterable[int]) -> l
     return paths
 
 
+def write_samples(images: Tensor, path: Path, indices: Iterable[int]) -> Path:
+    """Write samples: one grid if the path ends in .png, else a folder with a file for each."""
+    if path.suffix.lower() == ".png":
+        return save_grid(images, path)
+    save_images(images, path, indices)
+    return path
+
+
 def save_grid(
     images: Tensor, path: Path | str, *, columns: int | None = None, scale: int | None = None
 ) -> Path:

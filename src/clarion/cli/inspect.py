@@ -1,0 +1,145 @@
+"""`clarion inspect PATH`: what a run, a checkpoint, a weights file or a data folder holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from clarion.base.errors import ClarionError
+from clarion.cli.progress import ReadingProgress
+from clarion.domains.tables import DOMAINS
+from clarion.run import folder
+from clarion.run.files import read_json, read_tensors
+from clarion.run.model import Model
+from clarion.run.serialize import to_json
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to look at.
+
+    Args:
+        path: a run, a checkpoint, a .safetensors file, or data (as `--data.source` takes them).
+        kind: what the data are, if they are data.
+        json: print JSON.
+    """
+
+    path: Annotated[str, tyro.conf.Positional]
+    kind: str = "image"
+    json: bool = False
+
+
+def main(arguments: list[str]) -> int:
+    """Look, and print what is there; returns the exit status."""
+    options = tyro.cli(Options, args=arguments, prog="clarion inspect", description=__doc__)
+    path = Path(options.path)
+    if (path / folder.CONFIG).is_file():
+        content = describe_run(path)
+    elif (path / "state.json").is_file():
+        content = describe_checkpoint(path)
+    elif path.suffix == ".safetensors":
+        content = describe_tensors(path)
+    else:
+        if not path.exists() and path.suffix in (".json", ".safetensors"):
+            raise ClarionError(f"There is no file {path}.")
+        return _inspect_data(options)
+    print(json.dumps(content)) if options.json else Console().print(_table(content))
+    return 0
+
+
+def describe_run(run: Path) -> dict[str, Any]:
+    """Model, weights, checkpoints and the last report of a run or a saved model."""
+    config = folder.read_model_config(run)
+    content: dict[str, Any] = {
+        "model": to_json(config),
+        "normalizer": read_json(run / folder.NORMALIZER),
+    }
+    if (run / folder.WEIGHTS).is_file():
+        model = Model.load(run)
+        content["weights"] = f"{model.num_parameters:,}, whole and finite"
+        bad = [name for name, p in model.denoiser.named_parameters() if not p.isfinite().all()]
+        if bad:
+            content["weights"] = f"NOT FINITE: {', '.join(bad[:3])}"
+    else:
+        content["weights"] = "none yet"
+    found = folder.checkpoints(run)
+    if found:
+        content["checkpoints"] = ", ".join(str(int(f.name)) for f in found)
+    content |= _last_reports(run / "log.jsonl")
+    return content
+
+
+def describe_checkpoint(path: Path) -> dict[str, Any]:
+    """State and files of one checkpoint, each read whole."""
+    content = dict(read_json(path / "state.json"))
+    for file in sorted(path.glob("*.safetensors")):
+        content[file.name] = _summary(file)
+    return content
+
+
+def describe_tensors(path: Path) -> dict[str, Any]:
+    """Names, types and shapes of the tensors in a file."""
+    rows = {
+        name: f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+        for name, tensor in read_tensors(path).items()
+    }
+    return {"file": _summary(path)} | rows
+
+
+def _summary(file: Path) -> str:
+    tensors = read_tensors(file)
+    numbers = sum(tensor.numel() for tensor in tensors.values())
+    is_finite = all(bool(tensor.isfinite().all()) for tensor in tensors.values())
+    state = "all finite" if is_finite else "NOT ALL FINITE"
+    return f"{len(tensors)} tensors, {numbers:,} numbers, {file.stat().st_size:,} bytes, {state}"
+
+
+def _last_reports(log: Path) -> dict[str, Any]:
+    if not log.is_file():
+        return {}
+    last: dict[str, Any] = {}
+    for line in log.read_text().splitlines():
+        try:
+            report = json.loads(line)
+        except ValueError:  # a line cut off by a kill
+            continue
+        if "loss" in report:
+            last["loss"] = f"{report['loss']:.4f} at step {report['step']}"
+        if "validation" in report:
+            last["validation"] = f"{report['validation']['mean']:.4f} at step {report['step']}"
+    return last
+
+
+def _inspect_data(options: Options) -> int:
+    config = DOMAINS[options.kind].data(options.path)
+    with ReadingProgress() as progress:
+        report = config.describe(config.open(progress.reading))
+    print(json.dumps(report.to_json())) if options.json else Console().print(report)
+    return 0
+
+
+def _table(content: Mapping[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _flat(content):
+        table.add_row(name, value)
+    return table
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows = []
+    for name, value in content.items():
+        if isinstance(value, Mapping) and value:
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            rows.append((prefix + name, text))
+    return rows

@@ -1,0 +1,151 @@
+"""`clarion sample RUN`: draw samples from a trained model."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+from torch import Tensor
+
+from clarion.base.condition import encode_condition
+from clarion.base.errors import ClarionError
+from clarion.cli.train import choose_device
+from clarion.domains.tables import DOMAINS
+from clarion.guide.tables import parse_guidance
+from clarion.run.model import Model
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to draw, and how.
+
+    Args:
+        run: folder of a run or a saved model, or a model on the hub ("owner/name").
+        n: number of samples.
+        first: number of the first one; sample i of a seed is the same in whatever part it is drawn.
+        condition: name=value for all samples, or name=value,value,... with one for each.
+        guidance: a rule, written NAME:SETTINGS ("cfg:3", "cfg:3@0.2-0.7"); of several the first is
+            innermost.
+        sampler: name of the sampler.
+        num_steps: steps of the time grid.
+        grid: name of the time grid.
+        seed: seed of the whole set.
+        batch_size: samples at a time.
+        precision: float32, or bfloat16 for speed.
+        device: where to compute.
+        out: a .png file for a grid, a .npz file for numbers, a folder for single files.
+        json: print what was done as JSON.
+    """
+
+    run: Annotated[str, tyro.conf.Positional]
+    n: int = 16
+    first: int = 0
+    condition: tuple[str, ...] = ()
+    guidance: tuple[str, ...] = ()
+    sampler: str = "dpmpp_2m"
+    num_steps: int = 12
+    grid: str = "karras"
+    seed: int = 0
+    batch_size: int = 64
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    out: Path | None = None
+    json: bool = False
+
+
+def main(arguments: list[str]) -> int:
+    """Draw, write, and say how long it took; returns the exit status."""
+    options = tyro.cli(Options, args=arguments, prog="clarion sample", description=__doc__)
+    condition = parse_conditions(options.condition)
+    guidance = [parse_guidance(text) for text in options.guidance]
+    model = Model.load(options.run, device=choose_device(options.device))
+    domain = DOMAINS[model.config.domain]
+    out = options.out or Path(f"samples{domain.suffix}")
+    if options.n < 1 or options.first < 0:
+        raise ClarionError(
+            f"n must be at least 1 and first 0 or more, got {options.n} and {options.first}."
+        )
+    indices = range(options.first, options.first + options.n)
+    start = time.perf_counter()
+    samples = model.sample(
+        indices=indices,
+        condition=condition,
+        guidance=guidance,
+        sampler=options.sampler,
+        num_steps=options.num_steps,
+        grid=options.grid,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        precision=options.precision,
+    )
+    seconds = time.perf_counter() - start
+    if out.suffix == ".npz":
+        given = encode_condition(model.config.condition, condition, options.n)
+        _write_npz(out, samples, indices, given.values, options)
+    else:
+        domain.write(samples, out, indices)
+    summary = {
+        "out": str(out),
+        "samples": options.n,
+        "evaluations_per_sample": model.denoiser.num_evaluations / options.n,
+        "samples_per_s": options.n / seconds,
+    }
+    print(json.dumps(summary) if options.json else _in_words(summary))
+    return 0
+
+
+def parse_conditions(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Read "name=value" and "name=value,value" into what `Model.sample` takes.
+
+    Raises:
+        ClarionError: if a text has another form, or a name comes twice.
+
+    Example:
+        >>> parse_conditions(("label=3", "age=0.5,0.7"))
+        {'label': 3, 'age': [0.5, 0.7]}
+    """
+    condition: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ClarionError(f"condition is written NAME=VALUE or NAME=A,B,..., got {text!r}.")
+        if name in condition:
+            raise ClarionError(f"condition {name!r} is given twice.")
+        values = [_number_or_word(part.strip()) for part in value.split(",")]
+        condition[name] = values if len(values) > 1 else values[0]
+    return condition
+
+
+def _number_or_word(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _write_npz(out: Path, samples: Tensor, indices: range, values: Any, options: Options) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    conditions = {f"condition_{name}": value.numpy() for name, value in values.items()}
+    np.savez(
+        out,
+        allow_pickle=False,
+        samples=samples.numpy(),
+        indices=np.array(indices),
+        seed=np.array(options.seed),
+        **conditions,
+    )
+
+
+def _in_words(summary: dict[str, Any]) -> str:
+    return (
+        f"{summary['samples']} samples in {summary['out']}: "
+        f"{summary['evaluations_per_sample']:g} network evaluations each, "
+        f"{summary['samples_per_s']:.1f} samples/s"
+    )
