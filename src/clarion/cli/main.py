@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from clarion.base.errors import ClarionError
@@ -39,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ClarionError as error:
         print(f"clarion: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("clarion: interrupted.", file=sys.stderr)
         return 130

@@ -1,4 +1,10 @@
-"""`clarion train RECIPE`: train a model, or go on with a training that was stopped."""
+"""`clarion train RECIPE`: train a model, or go on with a training that was stopped.
+
+Every setting of the recipe is a flag, named by its place in the config (`--network.base-channels`).
+Those of the data have short forms: `--data` names the source, `--size`, `--resize`, `--channels`,
+`--split` and `--skip-bad` say what is done with it. `--process` names another noising process,
+whose own settings are then flags too (`--process vp_cosine --process.log-snr-max 10`).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +12,9 @@ import hashlib
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -16,12 +22,22 @@ import tyro
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.cli.progress import ReadingProgress, TrainProgress
 from clarion.domains.tables import DATA, RECIPES
+from clarion.process.tables import PROCESSES
 from clarion.run import folder
 from clarion.run.config import TrainConfig
 from clarion.run.examples import DataConfig
 from clarion.run.serialize import TABLES, to_json
 from clarion.train.checkpoint import latest_checkpoint
 from clarion.train.loop import Trainer, model_config
+
+SHORT_FORMS = {
+    "--data": "--data.source",
+    "--size": "--data.size",
+    "--resize": "--data.resize",
+    "--channels": "--data.channels",
+    "--split": "--data.split",
+    "--skip-bad": "--data.skip-bad",
+}
 
 DATA_TABLES = TABLES | {DataConfig: DATA}
 
@@ -92,7 +108,8 @@ def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
     is_resumed = any(word.split("=")[0] == "--resume" for word in arguments)
     if not recipe and not is_resumed and not wants_help:
         raise ClarionError(f"Name a recipe: clarion train RECIPE. Known: {', '.join(RECIPES)}.")
-    default = RECIPES[recipe]() if recipe else RECIPES["images"]()
+    arguments, chosen = _take_process(arguments[1:] if recipe else arguments)
+    default = replace(RECIPES[recipe or "images"](), **chosen)
 
     def collect(
         options: Annotated[Options, tyro.conf.arg(name="")],
@@ -102,13 +119,30 @@ def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
 
     options, config = tyro.cli(
         collect,
-        args=arguments[1:] if recipe else arguments,
+        args=[_in_full(word) for word in arguments],
         prog=f"clarion train {recipe or 'RECIPE'}",
-        description=f"Train a model. Recipes: {', '.join(RECIPES)}.",
+        description=f"Recipes: {', '.join(RECIPES)}. {__doc__}",
+        config=(tyro.conf.AvoidSubcommands,),
     )
     if is_resumed and config != default:
         raise ClarionError("A resumed training keeps its settings; give none beside --resume.")
     return recipe, options, config
+
+
+def _take_process(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Take `--process NAME` out of the words: which process it is decides what flags there are."""
+    for place, word in enumerate(arguments):
+        flag, equals, name = word.partition("=")
+        if flag == "--process":
+            name = name if equals else "".join(arguments[place + 1 : place + 2])
+            rest = arguments[:place] + arguments[place + (1 if equals else 2) :]
+            return rest, {"process": PROCESSES[name]()}
+    return arguments, {}
+
+
+def _in_full(word: str) -> str:
+    flag, equals, value = word.partition("=")
+    return SHORT_FORMS.get(flag, flag) + equals + value
 
 
 def choose_device(name: str) -> str:

@@ -88,7 +88,7 @@ class UNet(nn.Module):
         )
         # Contiguous channels are faster for convolutions and for the normalisation over them.
         self._memory_format = torch.channels_last if dims == 2 else torch.contiguous_format
-        self.to(memory_format=self._memory_format)
+        self.to(memory_format=self._memory_format)  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
         """Predict.

@@ -10,12 +10,12 @@ README.md          the model card
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import clarion
 from clarion.base.errors import CheckpointError
+from clarion.base.names import NameTable
 from clarion.run.config import SCHEMA_VERSION, ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
 from clarion.run.files import read_json, write_json
@@ -67,7 +67,7 @@ def read_model_config(folder: Path) -> ModelConfig:
     return from_json(ModelConfig, read_config(folder).get("model"), f"{folder / CONFIG}: model")
 
 
-def read_train_config(folder: Path, data_table: Mapping[str, type[DataConfig]]) -> TrainConfig:
+def read_train_config(folder: Path, data_table: NameTable[type[DataConfig]]) -> TrainConfig:
     """The training part of `config.json`.
 
     Args:

@@ -57,10 +57,10 @@ class EMA:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after optimiser step number `step`, counted from 1."""
-        weights = list(self._parameters.values())
+        weights: list[Tensor] = list(self._parameters.values())
         for gamma, average in zip(self._gammas, self.averages, strict=True):
             beta = (1 - 1 / step) ** (gamma + 1)
-            torch._foreach_lerp_(list(average.values()), weights, 1 - beta)
+            torch._foreach_lerp_(list(average.values()), weights, 1 - beta)  # pyright: ignore
 
     def state_dict(self, number: int = 0) -> dict[str, Tensor]:
         """The averaged weights of one width, as the network's own `state_dict` has them."""

@@ -71,7 +71,7 @@ class Trainer:
         self.denoiser = model_config.build().to(device)
         self.network = self.denoiser.network
         if config.compile:
-            self.denoiser.network = torch.compile(self.network)
+            self.network.compile()
         self.ema = EMA(self.network, config.ema_widths)
         self.optimizer = build_optimizer(config.optimizer, self.network)
         self.loss = DenoisingLoss(config.loss, model_config.process, model_config.sigma_data)
@@ -136,8 +136,7 @@ class Trainer:
         """The validation loss of the averaged weights; see `validate.validation_loss`."""
         if self._averaged is None or self._validation is None:
             raise ClarionError("This training has no validation examples.")
-        network = getattr(self._averaged.network, "_orig_mod", self._averaged.network)
-        network.load_state_dict(self.ema.state_dict())
+        self._averaged.network.load_state_dict(self.ema.state_dict())
         self._averaged.eval().autocast_dtype = AUTOCAST[self.precision]
         return validation_loss(self.loss, self._averaged, *self._validation, self.config.batch_size)
 
