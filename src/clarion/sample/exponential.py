@@ -7,8 +7,10 @@ With lambda = -log s the flow is dy/dlambda = D - y, whose linear part is solved
 with D replaced by the polynomial in lambda through its last k values.
 
 Sources: Lu et al. 2022, arXiv 2211.01095 (DPM-Solver++), algorithm 2 (2M); Crowson 2023,
-k-diffusion (3M SDE, of which this is the case eta = 0); Zhao et al. 2023, arXiv 2302.04867
-(UniPC), equations 3 and 8: with exact weights its free function B(h) cancels.
+k-diffusion (3M); Zhao et al. 2023, arXiv 2302.04867 (UniPC), equations 3 and 8: with exact weights
+its free function B(h) cancels.
+Departure: the 3M of DPM-Solver and k-diffusion weighs the second derivative of D by half of its
+integral, which makes it a method of order 2; here it has the whole of it, and order 3.
 """
 
 from __future__ import annotations
