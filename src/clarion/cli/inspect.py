@@ -12,7 +12,6 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from clarion.base.errors import ClarionError
 from clarion.cli.progress import ReadingProgress
 from clarion.domains.tables import DOMAINS
 from clarion.run import folder
@@ -47,8 +46,6 @@ def main(arguments: list[str]) -> int:
     elif path.suffix == ".safetensors":
         content = describe_tensors(path)
     else:
-        if not path.exists() and path.suffix in (".json", ".safetensors"):
-            raise ClarionError(f"There is no file {path}.")
         return _inspect_data(options)
     print(json.dumps(content)) if options.json else Console().print(_table(content))
     return 0

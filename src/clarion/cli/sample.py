@@ -18,6 +18,7 @@ from clarion.cli.train import choose_device
 from clarion.domains.tables import DOMAINS
 from clarion.guide.tables import parse_guidance
 from clarion.run.model import Model
+from clarion.train.ema import reconstruct_ema
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Options:
         batch_size: samples at a time.
         precision: float32, or bfloat16 for speed.
         device: where to compute.
+        ema_width: relative width sigma_rel of the averaged weights, made from the averages that
+            the run's checkpoints hold; None takes the run's model file.
         out: a .png file for a grid, a .npz file for numbers, a folder for single files.
         json: print what was done as JSON.
     """
@@ -54,6 +57,7 @@ class Options:
     batch_size: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    ema_width: float | None = None
     out: Path | None = None
     json: bool = False
 
@@ -64,6 +68,9 @@ def main(arguments: list[str]) -> int:
     condition = parse_conditions(options.condition)
     guidance = [parse_guidance(text) for text in options.guidance]
     model = Model.load(options.run, device=choose_device(options.device))
+    if options.ema_width is not None:
+        weights = reconstruct_ema(Path(options.run), options.ema_width)
+        model.denoiser.network.load_state_dict(weights, strict=False)  # buffers stay
     domain = DOMAINS[model.config.domain]
     out = options.out or Path(f"samples{domain.suffix}")
     if options.n < 1 or options.first < 0:

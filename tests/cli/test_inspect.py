@@ -1,0 +1,58 @@
+"""`clarion inspect`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from clarion.cli.main import main
+from clarion.run.model import Model
+
+
+def test_a_model(saved_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(saved_model), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["model"]["shape"] == [1, 8, 8]
+    assert content["model"]["process"]["kind"] == "edm"
+    expected = sum(p.numel() for p in Model.load(saved_model).denoiser.parameters())
+    assert content["weights"] == f"{expected:,}, whole and finite"
+
+
+def test_weights_that_are_not_finite_are_seen(
+    saved_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Model.load(saved_model).save(tmp_path / "copy")
+    file = tmp_path / "copy" / "model.safetensors"
+    tensors = load_file(file)
+    tensors["enter.bias"][0] = torch.nan
+    save_file(tensors, file)
+    main(["inspect", str(tmp_path / "copy")])
+    assert "NOT FINITE" in capsys.readouterr().out
+    main(["inspect", str(file)])
+    assert "NOT ALL FINITE" in capsys.readouterr().out
+
+
+def test_a_weights_file(saved_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(saved_model / "model.safetensors"), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["enter.bias"] == "float32 (8,)"
+
+
+def test_data(picture_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(picture_folder), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["count"] == 16
+    assert content["class_counts"] == {"left": 8, "right": 8}
+
+
+def test_a_truncated_file_is_named(
+    saved_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes((saved_model / "model.safetensors").read_bytes()[:-100])
+    assert main(["inspect", str(cut)]) == 1
+    assert "cut.safetensors is truncated" in capsys.readouterr().err

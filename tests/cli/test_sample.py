@@ -1,0 +1,99 @@
+"""`clarion sample`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import clarion
+from clarion.base.errors import ClarionError
+from clarion.cli.main import main
+from clarion.cli.sample import parse_conditions
+
+
+def test_numbers_are_those_of_the_library(
+    saved_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "samples.npz"
+    words = f"sample {saved_model} --n 3 --first 2 --condition label=left,right,0 --seed 5 --json"
+    guided = "--guidance cfg:2 --sampler heun --num-steps 3 --grid log_snr_uniform"
+    assert main([*words.split(), *guided.split(), "--out", str(out)]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    expected = clarion.load(saved_model).sample(
+        indices=[2, 3, 4],
+        condition={"label": [0, 1, 0]},
+        guidance=clarion.guide.CFG(2.0),
+        sampler="heun",
+        num_steps=3,
+        grid="log_snr_uniform",
+        seed=5,
+    )
+    with np.load(out) as content:
+        assert torch.equal(torch.from_numpy(content["samples"]), expected)
+        assert content["indices"].tolist() == [2, 3, 4]
+        assert content["condition_label"].tolist() == [0, 1, 0]
+        assert content["seed"] == 5
+    assert summary["samples"] == 3
+    # Heun asks twice a step but for the last one, and guidance doubles each: 2 (2 * 3 - 1).
+    assert summary["evaluations_per_sample"] == 10
+
+
+def test_single_pictures_are_named_by_their_number(saved_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "singles"
+    arguments = ["--n", "2", "--first", "7", "--num-steps", "1", "--out", str(out)]
+    assert main(["sample", str(saved_model), *arguments]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["000007.png", "000008.png"]
+    with Image.open(out / "000007.png") as picture:
+        assert (picture.size, picture.mode) == ((8, 8), "L")
+
+
+def test_a_grid_is_one_picture(saved_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deeper" / "grid.png"
+    assert (
+        main(["sample", str(saved_model), "--n", "4", "--num-steps", "1", "--out", str(out)]) == 0
+    )
+    with Image.open(out) as picture:
+        assert picture.width == picture.height > 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--n", "0"], "n must be at least 1"),
+        (["--num-steps", "0"], "num_steps must be a whole number, at least 1, got 0"),
+        (["--num-steps", "-3"], "num_steps"),
+        (["--sampler", "huen"], "Did you mean 'heun'?"),
+        (["--grid", "karas"], "Did you mean 'karras'?"),
+        (["--condition", "label=2"], "must be in 0..1, got 2"),
+        (["--condition", "label=-1"], "must be in 0..1, got -1"),
+        (["--condition", "label=leeft"], "Did you mean 'left'?"),
+        (["--condition", "lable=0"], "Did you mean 'label'?"),
+        (["--condition", "label=0,1"], "2 values for 16 samples"),
+        (["--condition", "label"], "NAME=VALUE"),
+        (["--condition", "label=0", "label=1"], "given twice"),
+        (["--guidance", "cfg:nan", "--condition", "label=0"], "finite"),
+        (["--guidance", "cgf:2", "--condition", "label=0"], "Did you mean 'cfg'?"),
+        (["--guidance", "cfg:2"], "needs a condition"),
+        (["--ema-width", "0.1"], "holds no checkpoint"),
+    ],
+)
+def test_mistakes_are_named(
+    saved_model: Path, arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(saved_model), *arguments]) == 1
+    assert hint in capsys.readouterr().err
+
+
+def test_conditions_are_numbers_words_or_lists() -> None:
+    assert parse_conditions(("a=1", "b=ankle boot", "c=0.5,x,2")) == {
+        "a": 1,
+        "b": "ankle boot",
+        "c": [0.5, "x", 2],
+    }
+    with pytest.raises(ClarionError, match="NAME=VALUE"):
+        parse_conditions(("=3",))

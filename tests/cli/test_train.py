@@ -1,0 +1,67 @@
+"""`clarion train`, from the command line to a model that samples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import clarion
+from clarion.cli.main import main
+from clarion.cli.train import parse
+from clarion.domains.tables import RECIPES
+from clarion.process.gaussian import VPCosine
+
+TINY = (
+    "--network.base-channels 8 --network.channel-multipliers 1 2 --network.attention-levels "
+    "--network.blocks-per-level 1 --batch-size 4 --num-steps 6 --report-every 2 "
+    "--validate-every 3 --checkpoint-every 3 --precision float32 --device cpu --json"
+).split()
+
+
+def test_a_folder_becomes_a_model(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    arguments = ["train", "images", "--data", str(picture_folder), "--out", str(run), *TINY]
+    assert main([*arguments, "--stop-after", "3"]) == 0
+    assert f"Go on with: clarion train --resume {run}" in capsys.readouterr().err
+    assert main(["train", "--resume", str(run), "--json"]) == 0
+    reports = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert reports[0]["data"]["count"] == 16
+    assert [r["step"] for r in reports if "loss" in r] == [2, 3, 4, 6]
+    assert [r["step"] for r in reports if "validation" in r] == [3, 6]
+    model = clarion.load(run)
+    assert model.config.condition["label"].class_names == ("left", "right")
+    assert model.sample(n=2, condition={"label": "left"}, num_steps=2).shape == (2, 1, 8, 8)
+
+    assert main(arguments) == 1
+    assert "is not empty; go on with --resume" in capsys.readouterr().err
+    assert main(["train", "--resume", str(run), "--batch-size", "2"]) == 1
+    assert "keeps its settings" in capsys.readouterr().err
+
+
+def test_a_bad_picture_stops_it_unless_skipped(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (picture_folder / "left" / "broken.png").write_bytes(b"no picture")
+    words = ["train", "images", "--data", str(picture_folder), *TINY, "--stop-after", "1"]
+    assert main([*words, "--out", str(tmp_path / "a")]) == 1
+    message = capsys.readouterr().err
+    assert "broken.png" in message
+    assert "skip" in message
+    assert not (tmp_path / "a").exists()
+    assert main([*words, "--out", str(tmp_path / "b"), "--skip-bad"]) == 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_each_recipe_is_what_it_says_until_a_flag_changes_it(recipe: str) -> None:
+    assert parse([recipe])[2] == RECIPES[recipe]()
+    assert parse([recipe, "--num-steps", "7"])[2].num_steps == 7
+
+
+def test_the_process_can_be_chosen_by_name() -> None:
+    config = parse(["images", "--process", "vp_cosine", "--process.log-snr-max", "10"])[2]
+    assert config.process == VPCosine(log_snr_max=10.0)
+    assert parse(["images", "--process=vp_cosine"])[2].process == VPCosine()
