@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ from clarion.cli.train import parse
 from clarion.domains.tables import RECIPES
 from clarion.process.gaussian import VPCosine
 
-TINY = (
+TINY = shlex.split(
     "--network.base-channels 8 --network.channel-multipliers 1 2 --network.attention-levels "
     "--network.blocks-per-level 1 --batch-size 4 --num-steps 6 --report-every 2 "
     "--validate-every 3 --checkpoint-every 3 --precision float32 --device cpu --json"
-).split()
+)
 
 
 def test_a_folder_becomes_a_model(
