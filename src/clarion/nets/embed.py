@@ -35,7 +35,9 @@ class NoiseEmbedding(nn.Module):
 
     def forward(self, noise_level: Tensor) -> Tensor:
         """(batch,) -> (batch, width)."""
-        angle = noise_level[:, None].float() * self.frequencies + self.phases
+        # At least float32: in fewer digits the phase of a high frequency would be lost.
+        exact = torch.promote_types(self.phases.dtype, torch.float32)
+        angle = noise_level[:, None].to(exact) * self.frequencies + self.phases
         return self.mlp(math.sqrt(2) * torch.cos(2 * math.pi * angle).to(self.phases.dtype))
 
 

@@ -42,8 +42,8 @@ class UNet(nn.Module):
 
     def __init__(self, config: UNetConfig, shape: tuple[int, ...], spec: ConditionSpec) -> None:
         super().__init__()
-        dims, channels = len(shape) - 1, shape[0]
         _check_shape(shape, config)
+        dims, channels = len(shape) - 1, shape[0]
         width = config.base_channels * 4
         self.embed_noise = NoiseEmbedding(width)
         self.embed_condition = ConditionEmbedding(spec, width)
@@ -51,7 +51,8 @@ class UNet(nn.Module):
         widths = [config.base_channels * m for m in config.channel_multipliers]
 
         def block(c_in: int, c_out: int, level: int, resample: str = "keep") -> Block:
-            heads = c_out // config.head_width if level in config.attention_levels else 0
+            attends = level in config.attention_levels
+            heads = _num_heads(c_out, config.head_width) if attends else 0
             return Block(dims, c_in, c_out, width, heads, resample, config.dropout)
 
         patch = config.patch_size
@@ -196,6 +197,16 @@ class ChannelNorm(nn.Module):
         return F.layer_norm(x.movedim(1, -1), weight.shape, weight, bias).movedim(-1, 1)
 
 
+def _num_heads(channels: int, head_width: int) -> int:
+    """As many heads of at least this width as divide the channels; one, if they are fewer.
+
+    A level's own channels are a multiple of the width; the block that brings features to it from
+    the level before has the channels of that one.
+    """
+    most = max(1, channels // head_width)
+    return next(heads for heads in range(most, 0, -1) if channels % heads == 0)
+
+
 def _convolution(dims: int, c_in: int, c_out: int, kernel: int) -> nn.Module:
     return _CONVOLUTIONS[dims](c_in, c_out, kernel, padding=kernel // 2)
 
@@ -216,7 +227,8 @@ def _resample(x: Tensor, how: str) -> Tensor:
 def _check_shape(shape: tuple[int, ...], config: UNetConfig) -> None:
     levels = len(config.channel_multipliers)
     factor = config.patch_size * 2 ** (levels - 1)
-    if len(shape) - 1 not in _CONVOLUTIONS or any(side % factor for side in shape[1:]):
+    has_sides = len(shape) - 1 in _CONVOLUTIONS and min(shape) > 0
+    if not has_sides or any(side % factor for side in shape[1:]):
         raise ClarionError(
             f"A U-Net of {levels} levels and patch_size {config.patch_size} takes samples of shape "
             f"(channels, length) or (channels, height, width) with sides divisible by {factor}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -40,6 +41,10 @@ class ModelConfig:
     domain: str = "image"
 
     def __post_init__(self) -> None:
+        if len(self.shape) < 2 or min(self.shape) < 1:
+            raise ClarionError(
+                f"shape must be (channels, *sides), each at least 1, got {self.shape}."
+            )
         _check_prediction(self.prediction_type, self.sigma_data)
 
     def build(self) -> NetworkDenoiser:
@@ -86,6 +91,24 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
     clip_norm: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.learning_rate < math.inf:
+            raise ClarionError(
+                f"learning_rate must be above 0 and finite, got {self.learning_rate}."
+            )
+        if self.warmup_steps < 0:
+            raise ClarionError(f"warmup_steps must be 0 or more, got {self.warmup_steps}.")
+        if not 0 <= self.decay_from <= 1:
+            raise ClarionError(f"decay_from must be in [0, 1], got {self.decay_from}.")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ClarionError(f"betas must be in [0, 1), got {self.betas}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ClarionError(
+                f"weight_decay must be 0 or more and finite, got {self.weight_decay}."
+            )
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ClarionError(f"clip_norm must be above 0, or None, got {self.clip_norm}.")
 
 
 @dataclass(frozen=True)
@@ -156,5 +179,5 @@ class TrainConfig:
 
 def _check_prediction(prediction_type: str, sigma_data: float) -> None:
     PARAMETRIZATIONS[prediction_type]
-    if not 0 < sigma_data < float("inf"):
+    if not 0 < sigma_data < math.inf:
         raise ClarionError(f"sigma_data must be above 0, got {sigma_data}.")

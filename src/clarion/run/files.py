@@ -33,16 +33,24 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise CheckpointError(
             f"Could not write {path}: {error.strerror}. What stood there before is untouched."
         ) from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON; see `write_bytes`."""
-    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError:
+        raise CheckpointError(
+            f"Could not write {path}: JSON has no infinite numbers and no NaN, got {value}."
+        ) from None
+    write_bytes(path, f"{text}\n".encode())
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -53,24 +61,51 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def write_folder(path: Path, write: Callable[[Path], None]) -> None:
     """Fill a folder under a temporary name, then rename it; an existing one is replaced.
 
+    A folder cannot be renamed over a full one, so the earlier one steps aside first. A kill in that
+    instant leaves it whole as `.<name>.earlier`, and the next call for this path puts it back.
+
     Args:
         path: where the folder shall stand.
         write: called with the temporary folder, writes its files.
+
+    Raises:
+        CheckpointError: if it cannot be written; what stood there before is untouched.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial, earlier = (path.with_name(f".{path.name}.{role}") for role in ("partial", "earlier"))
+    _restore(path, earlier)
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         write(partial)
         if path.exists():
-            shutil.rmtree(path)
+            path.replace(earlier)
         partial.replace(path)
-    except OSError as error:
+        _sync_folder(path.parent)
+    except (OSError, CheckpointError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise CheckpointError(
+            f"Could not write {path}: {cause.strerror}. What stood there before is untouched."
+        ) from cause
+    finally:
+        _restore(path, earlier)
         shutil.rmtree(partial, ignore_errors=True)
-        raise CheckpointError(f"Could not write {path}: {error.strerror}.") from error
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _restore(path: Path, earlier: Path) -> None:
+    if earlier.exists() and not path.exists():
+        earlier.replace(path)
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the names within a folder durable; the files themselves are synced when written."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: Path) -> Any:

@@ -97,4 +97,5 @@ def checkpoint_folder(run: Path, step: int) -> Path:
 
 def checkpoints(run: Path) -> list[Path]:
     """All whole checkpoints of a run, oldest first."""
-    return sorted(p for p in (run / "steps").glob("[0-9]*") if p.is_dir())
+    folders = [p for p in (run / "steps").glob("*") if p.name.isdecimal() and p.is_dir()]
+    return sorted(folders, key=lambda folder: int(folder.name))

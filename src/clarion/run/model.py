@@ -23,6 +23,8 @@ from clarion.run.normalizer import Normalizer
 from clarion.sample.loop import Callback, generate, sample_indices
 from clarion.sample.sampler import Sampler
 
+README = "README.md"
+
 
 class Model:
     """A denoiser with all that is needed to use it.
@@ -48,7 +50,7 @@ class Model:
             CheckpointError: if a file is missing, truncated, of another schema version, or holds
                 other weights than the config says.
         """
-        place = Path(path)
+        place = Path(path).expanduser()
         if not place.exists():
             place = _from_hub(str(path))
         config = folder.read_model_config(place)
@@ -112,6 +114,9 @@ class Model:
         numbers = sample_indices(n, indices)
         given = encode_condition(self.config.condition, condition or {}, len(numbers))
         rules = (guidance,) if isinstance(guidance, Guidance) else tuple(guidance)
+        for rule in rules:
+            if not isinstance(rule, Guidance):
+                raise ClarionError(f"guidance must be rules such as CFG(3.0), got {rule!r}.")
         if rules and not any(mask.any() for mask in given.present.values()):
             known = ", ".join(self.config.condition) or "none"
             raise ClarionError(
@@ -138,25 +143,34 @@ class Model:
         return torch.cat([self.normalizer.decode(x0).cpu() for x0 in batches])
 
     def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
-        """Write the model, without its training, to a folder; an existing one is replaced.
+        """Write the model, without its training, to a folder; an earlier model there is replaced.
 
         Args:
             path: the folder.
             dtype: type of the weights on disk (torch.float16 halves the file); they are used in
                 float32 all the same.
+
+        Raises:
+            CheckpointError: if something else than a saved model, such as a run, stands there.
         """
         place = Path(path)
-        if place.exists() and not (place / folder.CONFIG).is_file():
-            raise CheckpointError(f"{place} exists and is no saved model; it is left as it is.")
-        weights = self.denoiser.network.state_dict()
+        files = {folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS, README}
+        if place.exists() and not (
+            (place / folder.CONFIG).is_file() and {p.name for p in place.iterdir()} <= files
+        ):
+            raise CheckpointError(
+                f"{place} exists and is no saved model, or more than one; it is left as it is."
+            )
+        # Buffers, the frequencies of embeddings, multiply noise levels before a cosine: rounded,
+        # they would change what every weight was trained for, and they take up nothing.
+        rounded = {name: p.to(dtype) for name, p in self.denoiser.network.named_parameters()}
+        weights = self.denoiser.network.state_dict() | rounded
 
         def write(partial: Path) -> None:
             folder.write_config(partial, self.config)
             folder.write_normalizer(partial, self.normalizer)
-            write_tensors(partial / folder.WEIGHTS, {k: v.to(dtype) for k, v in weights.items()})
-            write_bytes(
-                partial / "README.md", model_card(self.config, self.num_parameters).encode()
-            )
+            write_tensors(partial / folder.WEIGHTS, weights)
+            write_bytes(partial / README, model_card(self.config, self.num_parameters).encode())
 
         write_folder(place, write)
 
@@ -185,12 +199,12 @@ def _from_hub(name: str) -> Path:
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise CheckpointError(f"There is no folder {name}.")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         patterns = [folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS]
         return Path(snapshot_download(name, allow_patterns=patterns))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(
             f"There is no folder {name}, and the hub has or serves no model of that name "
             f"({type(error).__name__})."

@@ -114,4 +114,5 @@ def _read(hint: Any, value: Any, where: str, tables: Tables) -> Any:
         return value
     if origin is not None and value in args:  # Literal
         return value
-    raise CheckpointError(f"{where} must be {hint}, got {value!r}.")
+    wanted = hint.__name__ if isinstance(hint, type) and origin is None else hint
+    raise CheckpointError(f"{where} must be {wanted}, got {value!r}.")

@@ -11,6 +11,8 @@ position in the data is the number of steps times the size of a batch.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from clarion.base.errors import CheckpointError
+from clarion.denoise.network import AUTOCAST
 from clarion.run.files import (
     check_tensors,
     read_json,
@@ -27,6 +30,7 @@ from clarion.run.files import (
     write_tensors,
 )
 from clarion.run.folder import WEIGHTS, checkpoint_folder, checkpoints
+from clarion.run.serialize import from_json
 from clarion.train.ema import EMA
 
 EMA_FILE, OPTIMIZER, STATE = "ema.safetensors", "optimizer.safetensors", "state.json"
@@ -45,6 +49,9 @@ class TrainState:
     step: int
     precision: str
     ema_widths: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        AUTOCAST[self.precision]
 
 
 def save_checkpoint(
@@ -75,6 +82,8 @@ def save_checkpoint(
     for old in checkpoints(run)[:-keep]:
         (old / OPTIMIZER).unlink(missing_ok=True)
         (old / WEIGHTS).unlink(missing_ok=True)
+    for left_by_a_kill in (run / "steps").glob(".*.partial"):
+        shutil.rmtree(left_by_a_kill, ignore_errors=True)
 
 
 def latest_checkpoint(run: Path) -> Path:
@@ -97,17 +106,16 @@ def load_checkpoint(
     Raises:
         CheckpointError: if a file is missing, truncated, or holds other tensors than expected.
     """
-    content = read_json(folder / STATE)
-    try:
-        state = TrainState(content["step"], content["precision"], tuple(content["ema_widths"]))
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / STATE} lacks {error}.") from None
-    weights, averages = read_tensors(folder / WEIGHTS), read_tensors(folder / EMA_FILE)
+    state = from_json(TrainState, read_json(folder / STATE), str(folder / STATE))
+    weights, averages, moments = (
+        read_tensors(folder / name) for name in (WEIGHTS, EMA_FILE, OPTIMIZER)
+    )
     check_tensors(folder / WEIGHTS, weights, network.state_dict())
     check_tensors(folder / EMA_FILE, averages, ema.tensors())
+    check_tensors(folder / OPTIMIZER, moments, _expected_moments(optimizer))
     network.load_state_dict(weights)
     ema.load(averages)
-    _load_optimizer(optimizer, read_tensors(folder / OPTIMIZER), folder / OPTIMIZER)
+    _load_optimizer(optimizer, moments)
     return state
 
 
@@ -119,16 +127,22 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def _load_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], where: Path
-) -> None:
-    content = optimizer.state_dict()
-    numbers = [number for group in content["param_groups"] for number in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {number: {} for number in numbers}
-    for key, tensor in tensors.items():
+def _expected_moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What Adam keeps of each parameter, in the memory layout that its fused step needs."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    expected: dict[str, Tensor] = {}
+    for number, parameter in enumerate(parameters):
+        expected[f"{number}.step"] = torch.zeros((), device=parameter.device)
+        expected[f"{number}.exp_avg"] = torch.zeros_like(parameter)
+        expected[f"{number}.exp_avg_sq"] = torch.zeros_like(parameter)
+    return expected
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in _expected_moments(optimizer).items():
         number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = tensor
-    names = {"step", "exp_avg", "exp_avg_sq"}
-    if set(state) != set(numbers) or any(set(values) != names for values in state.values()):
-        raise CheckpointError(f"{where} does not hold the moments of this network's weights.")
-    optimizer.load_state_dict(content | {"state": state})
+        # Copied into place, not taken as read: a file holds rows first, a picture network's weights
+        # lie channels last, and the fused step walks both through memory in one go.
+        state.setdefault(int(number), {})[name] = tensor.copy_(moments[key])
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

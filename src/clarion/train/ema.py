@@ -117,21 +117,27 @@ def reconstruct_ema(run: Path, sigma_rel: float, step: int | None = None) -> dic
     Args:
         run: the folder of the run.
         sigma_rel: the width that is wanted.
-        step: the step at which it is wanted; None for the last one stored.
+        step: the step at which it is wanted, one of those stored; None for the last of them.
 
     Returns:
         The network's parameters by name.
+
+    Raises:
+        CheckpointError: if there are no such checkpoints.
     """
-    folders = [f for f in checkpoints(run) if step is None or int(f.name) <= step]
-    if not folders:
-        raise CheckpointError(f"{run / 'steps'} holds no checkpoints to average.")
-    last = int(folders[-1].name)
+    steps = [int(folder.name) for folder in checkpoints(run)]
+    if not steps or (step is not None and step not in steps):
+        wanted = "to average" if step is None else f"of step {step}"
+        known = ", ".join(map(str, steps)) or "none"
+        raise CheckpointError(f"{run / 'steps'} holds no checkpoint {wanted}. Stored: {known}.")
+    last = steps[-1] if step is None else step
+    folders = [folder for folder in checkpoints(run) if int(folder.name) <= last]
     stored = [
         (width, int(f.name), f)
         for f in folders
         for width in read_json(f / "state.json")["ema_widths"]
     ]
-    weights = solve_profile([(w, s) for w, s, _ in stored], sigma_rel, step or last)
+    weights = solve_profile([(w, s) for w, s, _ in stored], sigma_rel, last)
     total: dict[str, Tensor] = {}
     for (width, _, f), weight in zip(stored, weights, strict=True):
         prefix = f"{width}/"

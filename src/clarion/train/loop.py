@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ class Trainer:
     ) -> None:
         self.config, self.run, self.device = config, run, device
         self.normalizer, self.spec = normalizer, model_config.condition
+        _check_validation(examples, validation)
         self.examples = examples.to(device)
         torch.manual_seed(mix_seed(config.seed, "initialise"))
         self.denoiser = model_config.build().to(device)
@@ -80,20 +82,21 @@ class Trainer:
         chosen, held = everything, everything[:0]
         if config.validate_every and validation is None:
             chosen, held = hold_out(len(examples), config.validation_examples, config.seed)
-        elif validation is not None:
+        elif config.validate_every and validation is not None:
             held = torch.arange(min(config.validation_examples, len(validation)))
         self.order = DataOrder(chosen, config.seed)
         self._validation = (
             self._encode(*(validation or examples).batch(held)) if len(held) else None
         )
         self._averaged = copy.deepcopy(self.denoiser) if self._validation else None
-        self.step = 0
+        self.step = self._saved_step = 0
         self.precision = config.precision
 
     def resume(self, folder: Path) -> None:
         """Go on from a checkpoint of the same run."""
         state = load_checkpoint(folder, self.network, self.ema, self.optimizer)
-        self.step, self.precision = state.step, state.precision
+        self.step = self._saved_step = state.step
+        self.precision = state.precision
 
     def train(self, report: Report, stop_after: int | None = None) -> bool:
         """Train to the end, or until Ctrl-C; either way what was reached is saved.
@@ -106,6 +109,8 @@ class Trainer:
             Whether the training is complete.
         """
         self._choose_precision(report)
+        if stop_after is not None and stop_after < 1:
+            raise ClarionError(f"stop_after must be at least 1, got {stop_after}.")
         last = min(self.config.num_steps, stop_after or self.config.num_steps)
         with StopRequest() as stop:
             window = _Window(self.step)
@@ -115,22 +120,28 @@ class Trainer:
                 if _is_due(self.step, self.config.report_every, last):
                     report(self._summary(window, gradient))
                     window = _Window(self.step)
-                if _is_due(self.step, self.config.validate_every, last) and self._validation:
-                    report({"step": self.step, "validation": self.validate()})
-                    window = _Window(self.step)
-                if _is_due(self.step, self.config.checkpoint_every, last):
-                    self.save()
-                    window = _Window(self.step)
-            if stop.is_set and not _is_due(self.step, self.config.checkpoint_every, last):
+                with window.paused():
+                    if _is_due(self.step, self.config.validate_every, last) and self._validation:
+                        report({"step": self.step, "validation": self.validate()})
+                    if _is_due(self.step, self.config.checkpoint_every, last):
+                        self.save()
+            if self.step > self._saved_step:
                 self.save()
         return self.step >= self.config.num_steps
 
     def save(self) -> None:
-        """Write a checkpoint of the present step."""
+        """Write a checkpoint of the present step.
+
+        Raises:
+            ClarionError: if the weights are not finite; nothing is written.
+        """
+        if not all(bool(p.isfinite().all()) for p in self.network.parameters()):
+            raise self._diverged("The weights are not finite")
         state = TrainState(self.step, self.precision, self.config.ema_widths)
         save_checkpoint(
             self.run, state, self.network, self.ema, self.optimizer, self.config.keep_checkpoints
         )
+        self._saved_step = self.step
 
     def validate(self) -> dict[str, float]:
         """The validation loss of the averaged weights; see `validate.validation_loss`."""
@@ -196,10 +207,7 @@ class Trainer:
     def _summary(self, window: _Window, gradient: Tensor) -> dict[str, Any]:
         loss, seconds = window.mean_loss(), window.seconds()
         if not torch.isfinite(torch.tensor(loss)):
-            raise ClarionError(
-                f"The loss is {loss} at step {self.step}. Lower optimizer.learning_rate, or set "
-                f"precision to float32; the last checkpoint is untouched."
-            )
+            raise self._diverged(f"The loss is {loss}")
         rate = (self.step - window.first_step) * self.config.batch_size / seconds
         return {
             "step": self.step,
@@ -209,6 +217,12 @@ class Trainer:
             "examples_per_s": rate,
             "seconds_left": (self.config.num_steps - self.step) * self.config.batch_size / rate,
         }
+
+    def _diverged(self, what: str) -> ClarionError:
+        return ClarionError(
+            f"{what} at step {self.step}. Lower optimizer.learning_rate, or set precision to "
+            f"float32; the last checkpoint is untouched."
+        )
 
 
 class _Window:
@@ -225,6 +239,23 @@ class _Window:
 
     def seconds(self) -> float:
         return time.perf_counter() - self._start
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done meanwhile does not count as time of the steps."""
+        start = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - start
+
+
+def _check_validation(examples: ExampleSet, validation: ExampleSet | None) -> None:
+    """Refuse examples that the model could not be measured on, or whose labels mean others."""
+    for what in ("shape", "condition_spec"):
+        expected, given = getattr(examples, what), getattr(validation or examples, what)
+        if given != expected:
+            raise DataError(
+                f"The validation examples have {what} {given}, those to train on {expected}."
+            )
 
 
 def _is_due(step: int, every: int, last: int) -> bool:

@@ -1,6 +1,6 @@
 """Per-sample denoising losses: which noise levels are trained, and how much each counts.
 
-    loss = weight(snr) mean_over_elements |E[x0 | x_t] - x0|²
+    loss = weight(snr) mean_over_elements |(E[x0 | x_t] - x0) / d|²
 
 Every weighting is a function of one signal-to-noise ratio, snr = d² alpha² / sigma², with d the
 deviation of the data. The network's prediction type and the process do not enter.
@@ -40,11 +40,11 @@ WEIGHTINGS: NameTable[Callable[[Tensor], Tensor]] = NameTable(
         "truncated": lambda snr: snr.clamp(min=1),
     },
 )
-"""Name -> weight of the squared error of x0, given the signal-to-noise ratio, (batch,).
+"""Name -> weight of the squared error of x0 / d, given the signal-to-noise ratio, (batch,).
 
 `noise` is the squared error of the noise, `v` that of the velocity of a variance-preserving
-process, `flow` that of the straight path. `edm`, 1 / out², is the same as `v`: their networks
-predict the same thing.
+process, `flow` that of the straight path, both for data divided by d. `edm`, the squared error of
+what its network predicts, is the same as `v`: their networks predict the same thing.
 """
 
 
@@ -118,7 +118,8 @@ class DenoisingLoss:
 
     def weight(self, t: Tensor) -> Tensor:
         """How much the squared error of x0 counts at time t, (batch,)."""
-        return self._weight(torch.exp(self.process.log_snr(t)) * self.sigma_data**2)
+        snr = torch.exp(self.process.log_snr(t)) * self.sigma_data**2
+        return self._weight(snr) / self.sigma_data**2
 
     def __call__(
         self, denoiser: Denoiser, x0: Tensor, t: Tensor, noise: Tensor, condition: Condition | None

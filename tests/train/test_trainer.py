@@ -1,0 +1,345 @@
+"""Trainings that are stopped, resumed, spoilt and finished."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from clarion.base.condition import ClassEntry
+from clarion.base.errors import CheckpointError, ClarionError, DataError
+from clarion.run.files import read_tensors
+from clarion.run.folder import checkpoints
+from clarion.run.serialize import from_json
+from clarion.train.checkpoint import TrainState, latest_checkpoint
+from clarion.train.loop import model_config
+
+
+def silent(report):
+    pass
+
+
+def finish(trainer, stop_after=None):
+    trainer.train(silent, stop_after)
+    return trainer
+
+
+@pytest.mark.parametrize("stops", [(3,), (2, 5), (1, 1, 6)])
+def test_a_resumed_training_is_the_unbroken_one_bit_for_bit(make_trainer, same, stops):
+    """With dropout, hidden conditions, attention and weights that lie channels last in memory."""
+    unbroken = finish(make_trainer("unbroken"))
+    for stop in stops:
+        part = make_trainer("broken")
+        if checkpoints(part.run):
+            part.resume(latest_checkpoint(part.run))
+        finish(part, stop)
+    resumed = make_trainer("broken")
+    resumed.resume(latest_checkpoint(resumed.run))
+    assert resumed.train(silent)
+    assert resumed.step == 7
+    same(unbroken, resumed)
+
+
+def test_dropout_and_hidden_conditions_take_part_in_that(make_trainer):
+    """The test above would pass vacuously if they had no effect on the weights."""
+    base = finish(make_trainer("base")).network.state_dict()
+    settings = {"network": replace(make_trainer("x").config.network, dropout=0.0)}
+    for name, other in (("a", settings), ("b", {"condition_dropout": 0.9})):
+        weights = finish(make_trainer(name, **other)).network.state_dict()
+        assert not all(torch.equal(weights[key], base[key]) for key in base)
+
+
+def test_validation_and_reports_leave_the_training_as_it_is(make_trainer, same):
+    """A held-out part changes the data; a validation set of its own changes nothing."""
+    from_the_same = {"examples": (b := make_trainer("x").examples), "validation": b}
+    plain = finish(make_trainer("plain"))
+    watched = finish(make_trainer("watched", **from_the_same, validate_every=2, report_every=1))
+    same(plain, watched)
+
+
+def test_the_validation_loss_is_the_same_in_equal_runs_and_after_a_resume(make_trainer):
+    logs = []
+    for name in ("a", "b"):
+        log, trainer = [], make_trainer(name, validate_every=3)
+        trainer.train(log.append, 4 if name == "b" else None)
+        if name == "b":
+            trainer = make_trainer("b", validate_every=3)
+            trainer.resume(latest_checkpoint(trainer.run))
+            trainer.train(log.append)
+        logs.append({r["step"]: r["validation"] for r in log if "validation" in r})
+    assert sorted(logs[0]) == [3, 6, 7]
+    assert {step: logs[1][step] for step in logs[0]} == logs[0]
+    assert trainer.validate() == trainer.validate()
+
+
+def test_training_learns_what_an_untrained_model_cannot_know(make_trainer):
+    """A network that says nothing is the best denoiser of data N(0, 1): its loss is 1 everywhere.
+
+    At the noisiest level a guess can rest on the label alone, which here tells the data but for a
+    ripple of variance 0.005. The bounds leave room for a short training.
+    """
+    trainer = make_trainer("run", num_steps=80, validate_every=80, condition_dropout=0.0)
+    log, untrained = [], trainer.validate()
+    trainer.train(log.append)
+    trained = log[-1]["validation"]
+    noisiest = list(trained)[-2]
+    assert untrained[noisiest] == pytest.approx(1, abs=0.1)
+    assert trained[noisiest] < 0.5
+    assert trained["mean"] < 0.8
+
+
+def test_a_model_without_conditions(make_trainer, blobs, same):
+    examples = blobs(condition_spec={})
+    assert model_config(make_trainer("x").config, examples).condition == {}
+    unbroken = finish(make_trainer("a", examples, validate_every=3))
+    finish(make_trainer("b", examples, validate_every=3), 4)
+    resumed = make_trainer("b", examples, validate_every=3)
+    resumed.resume(latest_checkpoint(resumed.run))
+    same(unbroken, finish(resumed))
+
+
+def test_automatic_precision_is_measured_once_and_kept(make_trainer):
+    log, trainer = [], make_trainer("run", precision="auto")
+    trainer.train(log.append, 2)
+    chosen = [r["precision"] for r in log if "precision" in r]
+    assert chosen in (["float32"], ["bfloat16"])
+    state = json.loads((latest_checkpoint(trainer.run) / "state.json").read_text())
+    assert state["precision"] == chosen[0]
+    other = "bfloat16" if chosen == ["float32"] else "float32"
+    state["precision"] = other
+    (latest_checkpoint(trainer.run) / "state.json").write_text(json.dumps(state))
+    resumed, log = make_trainer("run", precision="auto"), []
+    resumed.resume(latest_checkpoint(resumed.run))
+    resumed.train(log.append, 3)
+    assert resumed.precision == other
+    assert not [r for r in log if "precision" in r]
+
+
+def test_measuring_the_precision_leaves_no_trace(make_trainer, same):
+    plain, measured = make_trainer("a"), make_trainer("b", precision="auto")
+    finish(plain, 2)
+    measured._choose_precision(silent)
+    measured.precision = "float32"
+    same(plain, finish(measured, 2))
+
+
+def test_reports(make_trainer):
+    log, trainer = [], make_trainer("run", report_every=3, validate_every=2, num_steps=4)
+    trainer.train(log.append)
+    assert [(r["step"], "validation" in r) for r in log] == [
+        (2, True),
+        (3, False),
+        (4, False),
+        (4, True),
+    ]
+    first, last = (r for r in log if "loss" in r)
+    assert first["examples_per_s"] > 0
+    assert first["seconds_left"] == pytest.approx(1 * 8 / first["examples_per_s"])
+    assert last["seconds_left"] == 0
+    assert first["learning_rate"] == pytest.approx(3e-3 * (4 - 3) / 2)
+
+
+def test_a_report_is_the_mean_over_all_steps_since_the_last_one(make_trainer):
+    each, both = [], []
+    make_trainer("a", report_every=1, num_steps=4).train(each.append)
+    make_trainer(
+        "b",
+        report_every=4,
+        validate_every=3,
+        checkpoint_every=2,
+        num_steps=4,
+        validation=make_trainer("x").examples,
+    ).train(both.append)
+    expected = sum(r["loss"] for r in each) / 4
+    assert next(r["loss"] for r in both if "loss" in r) == pytest.approx(expected, rel=1e-6)
+
+
+class Spoiled:
+    """Examples of which some are not finite."""
+
+    def __init__(self, inner, bad_from):
+        self.inner, self.bad_from, self.reads = inner, bad_from, 0
+        self.shape, self.condition_spec = inner.shape, inner.condition_spec
+
+    def __len__(self):
+        return len(self.inner)
+
+    def to(self, device):
+        return self
+
+    def batch(self, indices):
+        data, values = self.inner.batch(indices)
+        self.reads += 1
+        return (data * float("nan") if self.reads >= self.bad_from else data), values
+
+
+@pytest.mark.parametrize("report_every", [2, 100])
+def test_weights_that_are_not_finite_never_reach_a_checkpoint(make_trainer, blobs, report_every):
+    """Whether or not a report falls between the fault and the next checkpoint."""
+    trainer = make_trainer(
+        "run", Spoiled(blobs(), bad_from=4), report_every=report_every, checkpoint_every=3
+    )
+    with pytest.raises(ClarionError, match=r"at step \d\. .*learning_rate.*last checkpoint") as info:
+        trainer.train(silent)
+    assert "\n" not in str(info.value)
+    assert [f.name for f in checkpoints(trainer.run)] == ["00000003"]
+    assert all(v.isfinite().all() for v in read_tensors(trainer.run / "model.safetensors").values())
+    resumed = make_trainer("run", blobs())
+    resumed.resume(latest_checkpoint(resumed.run))
+    assert resumed.train(silent)
+
+
+def test_older_checkpoints_are_thinned_but_their_averages_stay(make_trainer):
+    trainer = finish(make_trainer("run", checkpoint_every=2, keep_checkpoints=2))
+    whole = {"model.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json"}
+    content = {f.name: {p.name for p in f.iterdir()} for f in checkpoints(trainer.run)}
+    assert content == {
+        "00000002": {"ema.safetensors", "state.json"},
+        "00000004": {"ema.safetensors", "state.json"},
+        "00000006": whole,
+        "00000007": whole,
+    }
+    assert latest_checkpoint(trainer.run).name == "00000007"
+
+
+def test_what_a_kill_while_saving_leaves_is_ignored_and_removed(make_trainer, same):
+    unbroken = finish(make_trainer("unbroken"))
+    trainer = finish(make_trainer("run"), 3)
+    for name in ("00000007", "00000005"):
+        left = trainer.run / "steps" / f".{name}.partial"
+        left.mkdir()
+        (left / "model.safetensors").write_bytes(b"half of it")
+    resumed = make_trainer("run")
+    assert latest_checkpoint(trainer.run).name == "00000003"
+    resumed.resume(latest_checkpoint(trainer.run))
+    same(unbroken, finish(resumed))
+    names = sorted(p.name for p in (trainer.run / "steps").iterdir())
+    assert names == ["00000003", "00000007"]
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(make_trainer, monkeypatch):
+    trainer = finish(make_trainer("run"), 3)
+    before = {p: p.read_bytes() for p in trainer.run.rglob("*") if p.is_file()}
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="00000005: No space left on device") as info:
+        trainer.train(silent, 5)
+    assert "\n" not in str(info.value)
+    assert {p: p.read_bytes() for p in trainer.run.rglob("*") if p.is_file()} == before
+
+
+def test_stop_after(make_trainer):
+    trainer = finish(make_trainer("run"), 4)
+    files = {p: p.stat().st_mtime_ns for p in trainer.run.rglob("*")}
+    assert trainer.step == 4
+    assert trainer.train(silent, 2) is False  # it is past that already: nothing happens
+    assert trainer.train(silent, 4) is False
+    assert {p: p.stat().st_mtime_ns for p in trainer.run.rglob("*")} == files
+    with pytest.raises(ClarionError, match="stop_after must be at least 1, got 0"):
+        trainer.train(silent, 0)
+    assert trainer.train(silent, 700) is True
+    assert trainer.step == 7
+
+
+def test_ctrl_c_saves_the_step_that_was_reached(make_trainer, same):
+    unbroken, trainer = finish(make_trainer("unbroken")), make_trainer("run", report_every=1)
+
+    def interrupt(report):
+        if report["step"] == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert trainer.train(interrupt) is False
+    assert trainer.step == 3
+    assert latest_checkpoint(trainer.run).name == "00000003"
+    resumed = make_trainer("run")
+    resumed.resume(latest_checkpoint(resumed.run))
+    same(unbroken, finish(resumed))
+
+
+def damage(name, change):
+    def apply(folder):
+        path = folder / name
+        path.write_bytes(change(path.read_bytes()))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda f: (f / "state.json").unlink(), r"state\.json is missing"),
+        (damage("state.json", lambda _: b"{}"), r"state\.json lacks 'ema_widths', 'precision'"),
+        (damage("state.json", lambda _: b"[1]"), r"state\.json must hold named values"),
+        (damage("state.json", lambda c: c.replace(b"float32", b"float8")), "Unknown precision"),
+        (damage("state.json", lambda c: c.replace(b'"step": 3', b'"step": "3"')), r"\.step must"),
+        (damage("model.safetensors", lambda c: c[:-10]), r"model\.safetensors is truncated"),
+        (damage("ema.safetensors", lambda _: b""), r"ema\.safetensors is truncated"),
+        (damage("optimizer.safetensors", lambda c: c[:99]), r"optimizer\.safetensors is trunc"),
+        (
+            lambda f: (f / "optimizer.safetensors").write_bytes(
+                (f / "model.safetensors").read_bytes()
+            ),
+            r"optimizer\.safetensors lacks 0\.step",
+        ),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_by_name(make_trainer, break_it, message):
+    trainer = finish(make_trainer("run"), 3)
+    break_it(latest_checkpoint(trainer.run))
+    fresh = make_trainer("run")
+    with pytest.raises(CheckpointError, match=message):
+        fresh.resume(latest_checkpoint(fresh.run))
+
+
+def test_the_state_of_a_checkpoint_reads_back():
+    state = TrainState(7, "bfloat16", (0.05, 0.1))
+    content = {"step": 7, "precision": "bfloat16", "ema_widths": [0.05, 0.1]}
+    assert from_json(TrainState, content, "state.json") == state
+
+
+def test_a_run_without_checkpoints(make_trainer):
+    with pytest.raises(CheckpointError, match="holds no checkpoint to resume from"):
+        latest_checkpoint(make_trainer("run").run)
+
+
+def test_other_folders_beside_checkpoints_are_no_checkpoints(make_trainer):
+    trainer = finish(make_trainer("run"), 3)
+    for name in ("00000009 (copy)", "0x10", "100000000"):
+        (trainer.run / "steps" / name).mkdir()
+    assert [f.name for f in checkpoints(trainer.run)] == ["00000003", "100000000"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"shape": (1, 4, 4)},
+        {"condition_spec": {"label": ClassEntry(2, ("light", "dark"))}},
+        {"condition_spec": {}},
+    ],
+)
+def test_validation_examples_of_another_kind_are_refused(make_trainer, blobs, other):
+    with pytest.raises(DataError, match="validation examples have"):
+        make_trainer("run", validation=blobs(**other))
+
+
+def test_too_few_examples(make_trainer, blobs):
+    with pytest.raises(DataError, match="at least 2 examples, got 1"):
+        make_trainer("run", blobs(count=1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"), [({"validate_every": 0}, 64), ({"validate_every": 1}, 9)]
+)
+def test_without_validation_examples(make_trainer, blobs, settings, count):
+    """None asked for, or too few examples to spare a tenth."""
+    trainer = make_trainer("run", blobs(count=count), **settings, num_steps=2)
+    log = []
+    assert trainer.train(log.append)
+    assert not [r for r in log if "validation" in r]
+    with pytest.raises(ClarionError, match="no validation examples"):
+        trainer.validate()
