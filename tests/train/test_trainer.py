@@ -181,7 +181,8 @@ def test_weights_that_are_not_finite_never_reach_a_checkpoint(make_trainer, blob
     trainer = make_trainer(
         "run", Spoiled(blobs(), bad_from=4), report_every=report_every, checkpoint_every=3
     )
-    with pytest.raises(ClarionError, match=r"at step \d\. .*learning_rate.*last checkpoint") as info:
+    message = r"at step \d\. .*learning_rate.*last checkpoint"
+    with pytest.raises(ClarionError, match=message) as info:
         trainer.train(silent)
     assert "\n" not in str(info.value)
     assert [f.name for f in checkpoints(trainer.run)] == ["00000003"]
