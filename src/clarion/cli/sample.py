@@ -52,7 +52,7 @@ class Options:
     guidance: tuple[str, ...] = ()
     sampler: str = "dpmpp_2m"
     num_steps: int = 12
-    grid: str = "karras"
+    grid: str = "trailing"
     seed: int = 0
     batch_size: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"

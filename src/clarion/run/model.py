@@ -81,7 +81,7 @@ class Model:
         guidance: Guidance | Sequence[Guidance] = (),
         sampler: Sampler | str = "dpmpp_2m",
         num_steps: int = 12,
-        grid: Grid | str = "karras",
+        grid: Grid | str = "trailing",
         seed: int = 0,
         batch_size: int = 64,
         precision: str = "float32",
