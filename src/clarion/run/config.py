@@ -171,6 +171,8 @@ class TrainConfig:
             raise ClarionError(f"keep_checkpoints must be at least 1, got {self.keep_checkpoints}.")
         if not self.ema_widths or not all(0 < w < 0.25 for w in self.ema_widths):
             raise ClarionError(f"ema_widths must be numbers in (0, 0.25), got {self.ema_widths}.")
+        if len(set(self.ema_widths)) < len(self.ema_widths):
+            raise ClarionError(f"ema_widths must differ from each other, got {self.ema_widths}.")
         if not 0 <= self.condition_dropout <= 1:
             raise ClarionError(
                 f"condition_dropout must be in [0, 1], got {self.condition_dropout}."

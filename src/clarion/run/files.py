@@ -72,7 +72,7 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
         CheckpointError: if it cannot be written; what stood there before is untouched.
     """
     partial, earlier = (path.with_name(f".{path.name}.{role}") for role in ("partial", "earlier"))
-    _restore(path, earlier)
+    _settle(path, earlier)
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
@@ -89,13 +89,15 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
             f"Could not write {path}: {cause.strerror}. What stood there before is untouched."
         ) from cause
     finally:
-        _restore(path, earlier)
+        _settle(path, earlier)
         shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(earlier, ignore_errors=True)
 
 
-def _restore(path: Path, earlier: Path) -> None:
-    if earlier.exists() and not path.exists():
+def _settle(path: Path, earlier: Path) -> None:
+    """Clear away what stepped aside or, if nothing took its place, put it back."""
+    if path.exists():
+        shutil.rmtree(earlier, ignore_errors=True)
+    elif earlier.exists():
         earlier.replace(path)
 
 
