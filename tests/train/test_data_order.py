@@ -1,0 +1,50 @@
+"""The order of the data: a function of seed and position alone."""
+
+import pytest
+import torch
+
+from clarion.base.errors import DataError
+from clarion.train.order import DataOrder, hold_out
+
+INDICES = torch.tensor([3, 1, 4, 10, 5, 9, 2])
+
+
+def test_every_pass_is_a_permutation_of_its_own():
+    order = DataOrder(INDICES, seed=0)
+    passes = [order.take(7 * number, 7).tolist() for number in range(5)]
+    assert all(sorted(p) == sorted(INDICES.tolist()) for p in passes)
+    assert len({tuple(p) for p in passes}) == 5
+    assert DataOrder(INDICES, seed=1).take(0, 7).tolist() != passes[0]
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 20])
+def test_batches_are_parts_of_one_endless_sequence(count):
+    """In any order of asking, by any object: nothing is remembered that matters."""
+    whole = DataOrder(INDICES, seed=0).take(0, 60)
+    order = DataOrder(INDICES, seed=0)
+    for position in (0, 33, 6, 7, 40, 5):
+        expected = whole[position : position + count]
+        assert torch.equal(order.take(position, count), expected)
+        assert torch.equal(DataOrder(INDICES, seed=0).take(position, count), expected)
+
+
+def test_no_examples():
+    with pytest.raises(DataError, match="no examples to train on"):
+        DataOrder(INDICES[:0], seed=0)
+
+
+@pytest.mark.parametrize(
+    ("n", "count", "held"), [(100, 5, 5), (100, 50, 10), (9, 5, 0), (20, 0, 0)]
+)
+def test_held_out_examples_are_others_and_always_the_same(n, count, held):
+    chosen, kept_back = hold_out(n, count, seed=3)
+    assert len(kept_back) == held
+    assert sorted(chosen.tolist() + kept_back.tolist()) == list(range(n))
+    again = hold_out(n, count, seed=3)
+    assert torch.equal(chosen, again[0])
+    assert torch.equal(kept_back, again[1])
+
+
+def test_held_out_examples_are_drawn_at_random():
+    assert hold_out(1000, 20, 0)[1].tolist() != hold_out(1000, 20, 1)[1].tolist()
+    assert hold_out(1000, 20, 0)[1].max() > 500
