@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shlex
 import statistics
 import sys
@@ -77,7 +78,7 @@ class Benchmark:
         }
         self.options.out.parent.mkdir(parents=True, exist_ok=True)
         partial = self.options.out.with_suffix(".partial")
-        partial.write_text(json.dumps(_rounded(self._record), indent=1) + "\n")
+        partial.write_text(_dump(self._record))
         partial.replace(self.options.out)
         load = self._record["load_average_before"][0]
         self.console.print(
@@ -202,6 +203,12 @@ def _command(script: str) -> str:
     """The command line, to be given in the root of the repository; foreign paths lose folders."""
     words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return shlex.join(["python", f"benchmarks/{Path(script).name}", *words])
+
+
+def _dump(record: Mapping[str, Any]) -> str:
+    """JSON with each list of numbers on one line."""
+    text = json.dumps(_rounded(record), indent=1)
+    return re.sub(r"\[([-+\d.,e\s]+)\]", lambda m: f"[{' '.join(m[1].split())}]", text) + "\n"
 
 
 def _rounded(value: Any) -> Any:
