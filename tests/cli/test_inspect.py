@@ -49,6 +49,20 @@ def test_data(picture_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert content["class_counts"] == {"left": 8, "right": 8}
 
 
+def test_data_take_the_flags_that_say_how_to_read_them(
+    picture_folder: Path, saved_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (picture_folder / "left" / "broken.png").write_bytes(b"no picture")
+    flags = ["--size", "4", "--resize", "stretch", "--skip-bad"]
+    assert main(["inspect", str(picture_folder), "--json"]) == 1
+    assert "--skip-bad" in capsys.readouterr().err
+    assert main(["inspect", str(picture_folder), "--json", *flags]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["shape"], content["num_skipped"]) == ([1, 4, 4], 1)
+    assert main(["inspect", str(saved_model), *flags]) == 1
+    assert "is no data" in capsys.readouterr().err
+
+
 def test_a_truncated_file_is_named(
     saved_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,7 @@
-"""`clarion inspect PATH`: what a run, a checkpoint, a weights file or a data folder holds."""
+"""`clarion inspect PATH`: what a run, a checkpoint, a weights file or a data folder holds.
+
+Data take the flags that say how to read them, as in `clarion train`: `--size 32 --resize crop`.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from clarion.base.errors import ClarionError
 from clarion.cli.progress import ReadingProgress
-from clarion.domains.tables import DOMAINS
+from clarion.domains.image.data import ImageData
 from clarion.run import folder
 from clarion.run.files import read_json, read_tensors
 from clarion.run.model import Model
@@ -25,19 +29,17 @@ class Options:
     """What to look at.
 
     Args:
-        path: a run, a checkpoint, a .safetensors file, or data (as `--data.source` takes them).
-        kind: what the data are, if they are data.
+        path: a run, a checkpoint, a .safetensors file, or data (as `--data` takes them).
         json: print JSON.
     """
 
     path: Annotated[str, tyro.conf.Positional]
-    kind: str = "image"
     json: bool = False
 
 
 def main(arguments: list[str]) -> int:
     """Look, and print what is there; returns the exit status."""
-    options = tyro.cli(Options, args=arguments, prog="clarion inspect", description=__doc__)
+    options, data = _parse(arguments)
     path = Path(options.path)
     if (path / folder.CONFIG).is_file():
         content = describe_run(path)
@@ -46,7 +48,9 @@ def main(arguments: list[str]) -> int:
     elif path.suffix == ".safetensors":
         content = describe_tensors(path)
     else:
-        return _inspect_data(options)
+        return _inspect_data(data, options.json)
+    if data != type(data)(options.path):
+        raise ClarionError(f"{path} is no data; flags that say how to read data do not apply.")
     print(json.dumps(content)) if options.json else Console().print(_table(content))
     return 0
 
@@ -114,11 +118,22 @@ def _last_reports(log: Path) -> dict[str, Any]:
     return last
 
 
-def _inspect_data(options: Options) -> int:
-    config = DOMAINS[options.kind].data(options.path)
+def _parse(arguments: list[str]) -> tuple[Options, ImageData]:
+    path = next((word for word in arguments if not word.startswith("-")), ".")
+
+    def collect(
+        options: Annotated[Options, tyro.conf.arg(name="")],
+        data: Annotated[ImageData, tyro.conf.arg(name="")] = ImageData(path),  # noqa: B008
+    ) -> tuple[Options, ImageData]:
+        return options, data
+
+    return tyro.cli(collect, args=arguments, prog="clarion inspect", description=__doc__)
+
+
+def _inspect_data(config: ImageData, as_json: bool) -> int:
     with ReadingProgress() as progress:
         report = config.describe(config.open(progress.reading))
-    print(json.dumps(report.to_json())) if options.json else Console().print(report)
+    print(json.dumps(report.to_json())) if as_json else Console().print(report)
     return 0
 
 

@@ -21,19 +21,15 @@ class Domain:
     """What the command line needs to know of a kind of data.
 
     Args:
-        data: config of its examples; built from `source` alone, it takes them as they are.
         write: writes samples in data units to a path, as people look at or listen to them.
         suffix: of the file that holds several samples.
     """
 
-    data: Callable[[str], DataConfig]
     write: Callable[[Tensor, Path, Iterable[int]], Path]
     suffix: str
 
 
-DOMAINS: NameTable[Domain] = NameTable(
-    "kind of data", {"image": Domain(ImageData, write_samples, ".png")}
-)
+DOMAINS: NameTable[Domain] = NameTable("kind of data", {"image": Domain(write_samples, ".png")})
 
 DATA: NameTable[type[DataConfig]] = NameTable("kind of data", {"image": ImageData})
 
