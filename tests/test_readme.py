@@ -39,7 +39,7 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (tmp_path / "models").symlink_to(ROOT / "models")
     monkeypatch.chdir(tmp_path)
-    exec(block, {})  # noqa: S102
+    exec(block, {})
     with Image.open(tmp_path / "out" / "sneakers.png") as picture:
         assert picture.mode == "L"
         assert picture.getextrema()[1] > 100  # something is lit

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from clarion.base.condition import ClassEntry
-from clarion.nets.config import UNetConfig
+from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import EDM
 from clarion.run.config import ModelConfig
 from clarion.run.model import Model

@@ -8,6 +8,7 @@ import sys
 
 from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
+from clarion.base.version import VERSION
 
 COMMANDS: NameTable[str] = NameTable(
     "command",
@@ -29,9 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(_help())
         return 0 if arguments else USAGE_ERROR
     if arguments[0] == "--version":
-        import clarion
-
-        print(clarion.__version__)
+        print(VERSION)
         return 0
     try:
         COMMANDS[arguments[0]]

@@ -1,5 +1,7 @@
 """Networks; they know shapes and conditions, and nothing of processes."""
 
-from clarion.nets.config import NETWORKS, NetworkConfig, UNetConfig
+from clarion.nets.config import NetworkConfig
+from clarion.nets.tables import NETWORKS
+from clarion.nets.unet import UNetConfig
 
 __all__ = ["NETWORKS", "NetworkConfig", "UNetConfig"]

@@ -11,7 +11,8 @@ from clarion.base.condition import ConditionEntry
 from clarion.base.errors import ClarionError
 from clarion.denoise.network import NetworkDenoiser
 from clarion.denoise.parametrization import PARAMETRIZATIONS
-from clarion.nets.config import NetworkConfig, UNetConfig
+from clarion.nets.config import NetworkConfig
+from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import EDM, GaussianProcess
 from clarion.run.examples import DataConfig
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import clarion
 from clarion.base.errors import CheckpointError
 from clarion.base.names import NameTable
+from clarion.base.version import VERSION
 from clarion.run.config import SCHEMA_VERSION, ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
 from clarion.run.files import read_json, write_json
@@ -31,7 +31,7 @@ def write_config(
     """Write `config.json`."""
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "package_version": clarion.__version__,
+        "package_version": VERSION,
         "model": to_json(model, tables),
     }
     if train is not None:
@@ -52,7 +52,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise CheckpointError(
-            f"{path} has schema version {version!r}; this package (clarion {clarion.__version__}) "
+            f"{path} has schema version {version!r}; this package (clarion {VERSION}) "
             f"reads version {SCHEMA_VERSION}. It was written by clarion "
             f"{content.get('package_version', 'of an unknown version')}."
         )

@@ -15,7 +15,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from clarion.base.condition import CONDITION_ENTRIES, ConditionEntry
 from clarion.base.errors import CheckpointError, UnknownNameError
 from clarion.base.names import NameTable
-from clarion.nets.config import NETWORKS, NetworkConfig
+from clarion.nets.config import NetworkConfig
+from clarion.nets.tables import NETWORKS
 from clarion.process.gaussian import GaussianProcess
 from clarion.process.grids import Grid
 from clarion.process.tables import GRIDS, PROCESSES

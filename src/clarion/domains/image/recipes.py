@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clarion.domains.image.data import ImageData
-from clarion.nets.config import UNetConfig
+from clarion.nets.unet import UNetConfig
 from clarion.run.config import OptimizerConfig, TrainConfig
 
 FASHION_CLASSES = (

@@ -1,0 +1,7 @@
+"""The names of networks."""
+
+from clarion.base.names import NameTable
+from clarion.nets.config import NetworkConfig
+from clarion.nets.unet import UNetConfig
+
+NETWORKS: NameTable[type[NetworkConfig]] = NameTable("network", {"unet": UNetConfig})
