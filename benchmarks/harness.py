@@ -28,6 +28,8 @@ from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
 NUM_RESAMPLES = 2000
+BUSY = 0.5
+"""A load before the start above which a file is marked as taken on a busy machine."""
 
 
 class Benchmark:
@@ -71,6 +73,7 @@ class Benchmark:
         """Write the file, atomically."""
         self._record |= {
             "load_average_after": list(os.getloadavg()),
+            "was_busy": self._record["load_average_before"][0] > BUSY,
             "seconds": round(time.perf_counter() - self._start, 1),
             "is_quick": self.options.quick,
             "settings": dict(settings),
@@ -81,6 +84,8 @@ class Benchmark:
         partial.write_text(_dump(self._record))
         partial.replace(self.options.out)
         load = self._record["load_average_before"][0]
+        if load > BUSY:
+            self.console.print("[yellow]Other processes were running; repeat on an idle machine.")
         self.console.print(
             f"{self.options.out}  ({self._record['seconds']} s, load {load:.1f} on "
             f"{self._record['machine']['usable_cores']} of {os.cpu_count()} cores)"
