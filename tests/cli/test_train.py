@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,36 @@ def test_the_process_can_be_chosen_by_name() -> None:
     config = parse(["images", "--process", "vp_cosine", "--process.log-snr-max", "10"])[2]
     assert config.process == VPCosine(log_snr_max=10.0)
     assert parse(["images", "--process=vp_cosine"])[2].process == VPCosine()
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_over(
+    picture_folder: Path, tmp_path: Path
+) -> None:
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    arguments = ["train", "images", "--data", str(picture_folder), *TINY]
+    assert main([*arguments, "--out", str(whole)]) == 0
+    assert main([*arguments, "--out", str(again), "--stop-after", "1"]) == 0
+    shutil.rmtree(again / "steps")
+    (again / "model.safetensors").unlink()
+    assert main(["train", "--resume", str(again), "--json"]) == 0
+    weights = [(run / "model.safetensors").read_bytes() for run in (whole, again)]
+    assert weights[0] == weights[1]
+
+
+def test_settings_that_cannot_be_used_leave_no_folder(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    arguments = ["train", "images", "--data", str(picture_folder), "--out", str(run), *TINY]
+    assert main([*arguments, "--loss.weighting", "nosie"]) == 1
+    assert "Did you mean 'noise'?" in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_a_run_has_a_card(picture_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    arguments = ["train", "images", "--data", str(picture_folder), "--out", str(run), *TINY]
+    assert main([*arguments, "--stop-after", "1"]) == 0
+    card = (run / "README.md").read_text()
+    assert "`label`: class of 2: left, right" in card
+    assert "1 x 8 x 8" in card

@@ -76,20 +76,20 @@ def main(arguments: list[str]) -> int:
         examples = config.data.open(progress.reading)
         validation = config.validation.open(progress.reading) if config.validation else None
     model = model_config(config, examples)
-    if options.resume is not None:
-        _check_same_model(run, model)
-        normalizer = folder.read_normalizer(run)
+    is_new = options.resume is None
+    fit = config.data.fit_normalizer
+    normalizer = fit(examples) if is_new else folder.read_normalizer(run)
+    trainer = Trainer(config, model, examples, validation, normalizer, run, device)
+    if is_new:
+        folder.write_description(run, model, normalizer, config, DATA_TABLES)
     else:
-        normalizer = config.data.fit_normalizer(examples)
-        run.mkdir(parents=True, exist_ok=True)
-        folder.write_config(run, model, config, DATA_TABLES)
-        folder.write_normalizer(run, normalizer)
+        _check_same_model(run, model)
+        checkpoint = latest_checkpoint(run)
+        if checkpoint is not None:
+            trainer.resume(checkpoint)
     with TrainProgress(run, config.num_steps, as_json=options.json) as progress:
-        if options.resume is None:
+        if is_new:
             progress.describe(config.data.describe(examples))
-        trainer = Trainer(config, model, examples, validation, normalizer, run, device)
-        if options.resume is not None:
-            trainer.resume(latest_checkpoint(run))
         is_complete = trainer.train(progress.report, options.stop_after)
     state = "Trained" if is_complete else f"Stopped at step {trainer.step}"
     hint = "" if is_complete else f"\nGo on with: clarion train --resume {run}"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from clarion.base.condition import ClassEntry
+from clarion.base.condition import CONDITION_ENTRIES, ClassEntry
+from clarion.process.tables import PROCESSES
 from clarion.run.config import ModelConfig
 
 
-def model_card(config: ModelConfig, num_parameters: int) -> str:
+def model_card(config: ModelConfig) -> str:
     """Markdown that says what the model makes, what steers it and how to use it."""
     rows = []
     for name, entry in config.condition.items():
         detail = ""
         if isinstance(entry, ClassEntry):
             detail = f" of {entry.num_classes}: {', '.join(entry.class_names)}".rstrip(": ")
-        rows.append(f"- `{name}`: {type(entry).__name__.removesuffix('Entry').lower()}{detail}")
+        rows.append(f"- `{name}`: {CONDITION_ENTRIES.name_of(entry)}{detail}")
     conditions = "\n".join(rows) or "- none"
     shape = " x ".join(map(str, config.shape))
     return f"""---
@@ -22,8 +23,7 @@ tags: [diffusion]
 ---
 # A diffusion model of samples of shape {shape}
 
-{num_parameters:,} weights, process `{type(config.process).__name__}`, prediction
-`{config.prediction_type}`. Conditions:
+Process `{PROCESSES.name_of(config.process)}`, prediction `{config.prediction_type}`. Conditions:
 
 {conditions}
 

@@ -16,13 +16,29 @@ from typing import Any
 from clarion.base.errors import CheckpointError
 from clarion.base.names import NameTable
 from clarion.base.version import VERSION
+from clarion.run.card import model_card
 from clarion.run.config import SCHEMA_VERSION, ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
-from clarion.run.files import read_json, write_json
+from clarion.run.files import read_json, write_bytes, write_json
 from clarion.run.normalizer import Normalizer
 from clarion.run.serialize import TABLES, Tables, from_json, to_json
 
 CONFIG, NORMALIZER, WEIGHTS = "config.json", "normalizer.json", "model.safetensors"
+CARD = "README.md"
+
+
+def write_description(
+    folder: Path,
+    model: ModelConfig,
+    normalizer: Normalizer,
+    train: TrainConfig | None = None,
+    tables: Tables = TABLES,
+) -> None:
+    """Write all that stands beside the weights: `config.json`, `normalizer.json`, `README.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_config(folder, model, train, tables)
+    write_normalizer(folder, normalizer)
+    write_bytes(folder / CARD, model_card(model).encode())
 
 
 def write_config(

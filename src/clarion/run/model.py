@@ -16,14 +16,11 @@ from clarion.denoise.network import AUTOCAST, NetworkDenoiser
 from clarion.guide.rule import Guidance
 from clarion.process.grids import Grid
 from clarion.run import folder
-from clarion.run.card import model_card
 from clarion.run.config import ModelConfig
-from clarion.run.files import check_tensors, read_tensors, write_bytes, write_folder, write_tensors
+from clarion.run.files import check_tensors, read_tensors, write_folder, write_tensors
 from clarion.run.normalizer import Normalizer
 from clarion.sample.loop import Callback, generate, sample_indices
 from clarion.sample.sampler import Sampler
-
-README = "README.md"
 
 
 class Model:
@@ -154,7 +151,7 @@ class Model:
             CheckpointError: if something else than a saved model, such as a run, stands there.
         """
         place = Path(path)
-        files = {folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS, README}
+        files = {folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS, folder.CARD}
         if place.exists() and not (
             (place / folder.CONFIG).is_file() and {p.name for p in place.iterdir()} <= files
         ):
@@ -167,10 +164,8 @@ class Model:
         weights = self.denoiser.network.state_dict() | rounded
 
         def write(partial: Path) -> None:
-            folder.write_config(partial, self.config)
-            folder.write_normalizer(partial, self.normalizer)
+            folder.write_description(partial, self.config, self.normalizer)
             write_tensors(partial / folder.WEIGHTS, weights)
-            write_bytes(partial / README, model_card(self.config, self.num_parameters).encode())
 
         write_folder(place, write)
 

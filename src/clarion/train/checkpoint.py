@@ -86,16 +86,17 @@ def save_checkpoint(
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
 
 
-def latest_checkpoint(run: Path) -> Path:
-    """The newest checkpoint that can be resumed from.
+def latest_checkpoint(run: Path) -> Path | None:
+    """The newest checkpoint that can be resumed from; None if the run stopped before its first.
 
     Raises:
-        CheckpointError: if there is none.
+        CheckpointError: if there are checkpoints, but none is complete.
     """
-    whole = [folder for folder in checkpoints(run) if (folder / OPTIMIZER).is_file()]
-    if not whole:
-        raise CheckpointError(f"{run / 'steps'} holds no checkpoint to resume from.")
-    return whole[-1]
+    found = checkpoints(run)
+    whole = [folder for folder in found if (folder / OPTIMIZER).is_file()]
+    if found and not whole:
+        raise CheckpointError(f"{run / 'steps'} holds no complete checkpoint to resume from.")
+    return whole[-1] if whole else None
 
 
 def load_checkpoint(

@@ -63,6 +63,8 @@ def images() -> TrainConfig:
     """
     return TrainConfig(
         data=ImageData(source="."),
-        network=UNetConfig(base_channels=64, channel_multipliers=(1, 2, 3), attention_levels=(2,)),
+        network=UNetConfig(
+            base_channels=64, channel_multipliers=(1, 2, 3), attention_levels=(2,), head_width=32
+        ),
         num_steps=20_000,
     )
