@@ -1,16 +1,29 @@
-"""The README says nothing that is not so: its Python runs, its tables are those of the results."""
+"""The pages say nothing that is not so: their code runs, their tables are those of the results."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from clarion.cli.main import main
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands() -> list[str]:
+    """Each `clarion ...` line in a block of shell, its continuations joined, comments cut."""
+    blocks = [
+        b for page in PAGES for b in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.split("#")[0] for line in lines if line.startswith("clarion ")]
 
 
 def orders_table() -> str:
@@ -43,6 +56,19 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with Image.open(tmp_path / "out" / "sneakers.png") as picture:
         assert picture.mode == "L"
         assert picture.getextrema()[1] > 100  # something is lit
+
+
+@pytest.mark.parametrize("line", commands())
+def test_each_command_is_understood(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It gets as far as missing the data or the model, which the pages only suppose."""
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(line)[1:]) == 1
+    message = capsys.readouterr().err
+    assert re.search(
+        r"No folder or file 'photos/'|There is no folder|config.json is missing", message
+    )
 
 
 def test_what_it_points_to_exists() -> None:
