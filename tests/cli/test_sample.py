@@ -14,6 +14,7 @@ import clarion
 from clarion.base.errors import ClarionError
 from clarion.cli.main import main
 from clarion.cli.sample import parse_conditions
+from clarion.process.grids import LogSNRUniform
 
 
 def test_numbers_are_those_of_the_library(
@@ -21,7 +22,7 @@ def test_numbers_are_those_of_the_library(
 ) -> None:
     out = tmp_path / "samples.npz"
     words = f"sample {saved_model} --n 3 --first 2 --condition label=left,right,0 --seed 5 --json"
-    guided = "--guidance cfg:2 --sampler heun --num-steps 3 --grid log_snr_uniform"
+    guided = "--guidance cfg:2 --sampler heun --num-steps 3 --grid log_snr_uniform:sigma_min=0.04"
     assert main([*words.split(), *guided.split(), "--out", str(out)]) == 0
     summary = json.loads(capsys.readouterr().out)
     expected = clarion.load(saved_model).sample(
@@ -30,7 +31,7 @@ def test_numbers_are_those_of_the_library(
         guidance=clarion.guide.CFG(2.0),
         sampler="heun",
         num_steps=3,
-        grid="log_snr_uniform",
+        grid=LogSNRUniform(sigma_min=0.04),
         seed=5,
     )
     with np.load(out) as content:
@@ -69,6 +70,10 @@ def test_a_grid_is_one_picture(saved_model: Path, tmp_path: Path) -> None:
         (["--num-steps", "-3"], "num_steps"),
         (["--sampler", "huen"], "Did you mean 'heun'?"),
         (["--grid", "karas"], "Did you mean 'karras'?"),
+        (["--sampler", "ddim:etta=1"], "Did you mean 'eta'?"),
+        (["--sampler", "ddim:eta=x"], "eta"),
+        (["--sampler", "ddim:eta=-1"], "eta"),
+        (["--grid", "karras:rho=0"], "rho must be above 0"),
         (["--condition", "label=2"], "must be in 0..1, got 2"),
         (["--condition", "label=-1"], "must be in 0..1, got -1"),
         (["--condition", "label=leeft"], "Did you mean 'left'?"),

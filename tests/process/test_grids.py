@@ -116,3 +116,38 @@ def test_bad_num_steps(grid, num_steps):
 def test_bad_rho(rho):
     with pytest.raises(ClarionError, match="rho must be above 0"):
         Karras(rho)
+
+
+@pytest.mark.parametrize("grid", [Karras, LogSNRUniform])
+@pytest.mark.parametrize("process", [cls() for cls in PROCESSES.values()], ids=list(PROCESSES))
+def test_ends_may_be_given_as_noise_levels(grid, process):
+    times = grid(sigma_max=20.0, sigma_min=0.05)(process, 9)
+    actual = process.noise_level(times[:-1])
+    # The levels go through log-SNR to a time and back; 1e-11 is that round trip at worst.
+    torch.testing.assert_close(
+        actual[[0, -1]], torch.tensor([20.0, 0.05], dtype=torch.float64), rtol=1e-11, atol=0
+    )
+    assert float(times[-1]) == 0
+    assert bool((times.diff() < 0).all())
+
+
+def test_log_snr_between_given_levels_is_geometric():
+    actual = EDM().noise_level(LogSNRUniform(sigma_max=8.0, sigma_min=0.5)(EDM(), 5)[:-1])
+    expected = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.5], dtype=torch.float64)
+    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("level", [0.0, -1.0, math.nan, math.inf])
+def test_levels_that_are_none_are_refused(level):
+    with pytest.raises(ClarionError, match="sigma_min must be above 0"):
+        LogSNRUniform(sigma_min=level)
+
+
+def test_levels_in_the_wrong_order_are_refused():
+    with pytest.raises(ClarionError, match="sigma_min must lie below sigma_max"):
+        Karras(sigma_max=1.0, sigma_min=2.0)
+
+
+def test_levels_that_the_process_does_not_reach_are_refused():
+    with pytest.raises(ClarionError, match=r"sigma_max must be in \[0.002, 80\].*got 81"):
+        LogSNRUniform(sigma_max=81.0)(EDM(), 4)

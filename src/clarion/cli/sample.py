@@ -17,7 +17,10 @@ from clarion.base.errors import ClarionError
 from clarion.cli.train import choose_device
 from clarion.domains.tables import DOMAINS
 from clarion.guide.tables import parse_guidance
+from clarion.process.grids import Grid
 from clarion.run.model import Model
+from clarion.run.serialize import parse_kind
+from clarion.sample.sampler import Sampler
 from clarion.train.ema import reconstruct_ema
 
 
@@ -32,9 +35,9 @@ class Options:
         condition: name=value for all samples, or name=value,value,... with one for each.
         guidance: a rule, written NAME:SETTINGS ("cfg:3", "cfg:3@0.2-0.7"); of several the first is
             innermost.
-        sampler: name of the sampler.
+        sampler: name of the sampler, with settings if need be ("ddim:eta=0.5").
         num_steps: steps of the time grid.
-        grid: name of the time grid.
+        grid: name of the time grid, with settings if need be ("log_snr_uniform:sigma_min=0.04").
         seed: seed of the whole set.
         batch_size: samples at a time.
         precision: float32, or bfloat16 for speed.
@@ -67,6 +70,7 @@ def main(arguments: list[str]) -> int:
     options = tyro.cli(Options, args=arguments, prog="clarion sample", description=__doc__)
     condition = parse_conditions(options.condition)
     guidance = [parse_guidance(text) for text in options.guidance]
+    sampler, grid = parse_kind(Sampler, options.sampler), parse_kind(Grid, options.grid)
     model = Model.load(options.run, device=choose_device(options.device))
     if options.ema_width is not None:
         weights = reconstruct_ema(Path(options.run), options.ema_width)
@@ -83,9 +87,9 @@ def main(arguments: list[str]) -> int:
         indices=indices,
         condition=condition,
         guidance=guidance,
-        sampler=options.sampler,
+        sampler=sampler,
         num_steps=options.num_steps,
-        grid=options.grid,
+        grid=grid,
         seed=options.seed,
         batch_size=options.batch_size,
         precision=options.precision,

@@ -42,26 +42,58 @@ def _between(start: float, end: float, num_steps: int) -> Tensor:
     return torch.linspace(start, end, num_steps, dtype=torch.float64)
 
 
-def _pinned(times: Tensor, process: GaussianProcess) -> Tensor:
-    """The same times with their ends put exactly on t_max and t_min.
+@dataclass(frozen=True, kw_only=True)
+class _BetweenLevels(Grid):
+    """A grid that is spaced in noise level, and may stop short of the ends of the process.
 
-    They are off by rounding alone, but a time of 1 + 2e-16 lies outside [0, 1], where a guidance
-    interval or a network may be taken to end.
+    Args:
+        sigma_max: noise level sigma / alpha to start from; None for that of t_max.
+        sigma_min: the last noise level before 0; None for that of t_min. With few steps, those
+            spent far below the detail that the data have are lost on the others.
     """
-    times[-1] = process.t_min
-    times[0] = process.t_max  # the second, for a grid of one time starts where sampling starts
-    return times
+
+    sigma_max: float | None = None
+    sigma_min: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("sigma_max", "sigma_min"):
+            level = getattr(self, name)
+            if level is not None and not 0 < level < math.inf:
+                raise ClarionError(f"{name} must be above 0, got {level}.")
+        if self.sigma_max and self.sigma_min and self.sigma_min >= self.sigma_max:
+            raise ClarionError(
+                f"sigma_min must lie below sigma_max, got {self.sigma_min} and {self.sigma_max}."
+            )
+
+    def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
+        start = _time_of(process, "sigma_max", self.sigma_max, process.t_max)
+        end = _time_of(process, "sigma_min", self.sigma_min, process.t_min)
+        high, low = process.noise_level(torch.tensor([start, end], dtype=torch.float64)).tolist()
+        times = process.time_of_noise_level(self.levels(high, low, num_steps))
+        # The ends are off by rounding alone, but a time of 1 + 2e-16 lies outside [0, 1], where a
+        # guidance interval or a network may be taken to end. A grid of one time is its start.
+        times[-1] = end
+        times[0] = start
+        return times
+
+    @abstractmethod
+    def levels(self, sigma_max: float, sigma_min: float, num_steps: int) -> Tensor:
+        """The noise levels, (num_steps,) float64, falling from sigma_max to sigma_min."""
 
 
-def _ends(process: GaussianProcess) -> tuple[Tensor, Tensor]:
-    return (
-        torch.tensor(process.t_max, dtype=torch.float64),
-        torch.tensor(process.t_min, dtype=torch.float64),
-    )
+def _time_of(process: GaussianProcess, name: str, level: float | None, default: float) -> float:
+    if level is None:
+        return default
+    time = float(process.time_of_noise_level(torch.tensor(level, dtype=torch.float64)))
+    if not process.t_min <= time <= process.t_max:
+        ends = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
+        low, high = process.noise_level(ends).tolist()
+        raise ClarionError(f"{name} must be in [{low:.4g}, {high:.4g}] for {process}, got {level}.")
+    return time
 
 
 @dataclass(frozen=True)
-class Karras(Grid):
+class Karras(_BetweenLevels):
     """Noise levels sigma / alpha uniform in their power 1 / rho.
 
     Source: Karras et al. 2022, arXiv 2206.00364, equation 5.
@@ -70,22 +102,21 @@ class Karras(Grid):
     rho: float = 7.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.rho < math.inf:
             raise ClarionError(f"rho must be above 0, got {self.rho}.")
 
-    def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
-        high, low = (process.noise_level(t) ** (1 / self.rho) for t in _ends(process))
-        levels = _between(float(high), float(low), num_steps) ** self.rho
-        return _pinned(process.time_of_noise_level(levels), process)
+    def levels(self, sigma_max: float, sigma_min: float, num_steps: int) -> Tensor:
+        power = 1 / self.rho
+        return _between(sigma_max**power, sigma_min**power, num_steps) ** self.rho
 
 
 @dataclass(frozen=True)
-class LogSNRUniform(Grid):
+class LogSNRUniform(_BetweenLevels):
     """log(alpha² / sigma²) uniform. Source: Lu et al. 2022, arXiv 2206.00927, section 3.4."""
 
-    def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
-        start, end = (process.log_snr(t) for t in _ends(process))
-        return _pinned(process.time_of(_between(float(start), float(end), num_steps)), process)
+    def levels(self, sigma_max: float, sigma_min: float, num_steps: int) -> Tensor:
+        return _between(math.log(sigma_max), math.log(sigma_min), num_steps).exp()
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ extra keys and values of another type, and names where they stand.
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from collections.abc import Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from clarion.base.condition import CONDITION_ENTRIES, ConditionEntry
-from clarion.base.errors import CheckpointError, UnknownNameError
-from clarion.base.names import NameTable
+from clarion.base.errors import CheckpointError, ClarionError, UnknownNameError
+from clarion.base.names import NameTable, describe_unknown
 from clarion.nets.config import NetworkConfig
 from clarion.nets.tables import NETWORKS
 from clarion.process.gaussian import GaussianProcess
@@ -82,6 +83,35 @@ def from_json(cls: type[T], value: Any, where: str, tables: Tables = TABLES) -> 
         return cls(**read)
     except ValueError as error:
         raise CheckpointError(f"{where}: {error}") from None
+
+
+def parse_kind(cls: type[T], text: str) -> T:
+    """Read a sampler, a grid and so on as it is typed: NAME or NAME:KEY=VALUE,KEY=VALUE.
+
+    What is not given keeps its default.
+
+    Raises:
+        ClarionError: for an unknown name or key, or a value that the class refuses.
+
+    Example:
+        >>> parse_kind(Grid, "karras:rho=5,sigma_min=0.01").rho
+        5.0
+    """
+    table = _table_for(cls, TABLES)
+    if table is None:
+        raise TypeError(f"{cls.__name__} has no table of names.")
+    name, _, settings = text.partition(":")
+    content = to_json(table[name]())
+    for setting in filter(None, settings.split(",")):
+        key, _, value = setting.partition("=")
+        if key not in content or key == "kind":
+            known = [k for k in content if k != "kind"]
+            raise ClarionError(describe_unknown(f"setting of {name}", key, known))
+        try:
+            content[key] = json.loads(value)
+        except ValueError:
+            content[key] = value
+    return from_json(cls, content, text)
 
 
 def _fields(cls: Any) -> tuple[dataclasses.Field, ...]:
