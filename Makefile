@@ -23,8 +23,9 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 
 bench: .venv/bench  ## measure beside other libraries; writes benchmarks/results
-	for script in sampler_overhead sampler_error training sampling; do \
+	for script in orders sampler_overhead sampler_error training; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
+	$(BIN)/python benchmarks/sampling.py --model models/fashion
 
 clean:
 	rm -rf .venv out

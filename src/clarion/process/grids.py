@@ -131,8 +131,11 @@ class TimeUniform(Grid):
 class Trailing(Grid):
     """Times uniform from t_max to 0; the last step, from t_max / N to 0, is as long as any.
 
+    With so many steps that t_max / N would lie before t_min, where no denoiser is asked, it is
+    uniform from t_max to t_min.
     Source: Lin et al. 2023, arXiv 2305.08891, table 2.
     """
 
     def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
-        return _between(process.t_max, 0.0, num_steps + 1)[:-1]
+        last = max(process.t_max / num_steps, process.t_min)
+        return _between(process.t_max, last, num_steps)
