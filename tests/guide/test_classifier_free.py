@@ -10,7 +10,8 @@ from clarion.base.condition import encode_condition
 from clarion.base.errors import ClarionError, UnknownNameError
 from clarion.denoise.exact import MixtureDenoiser
 from clarion.guide import CFG, GUIDANCE, Guidance, parse_guidance
-from clarion.process import PROCESSES, Flow
+from clarion.process import EDM, PROCESSES, Flow
+from clarion.process.grids import Trailing
 
 DOUBLE = torch.float64
 PROCESS_NAMES = sorted(PROCESSES)
@@ -131,6 +132,20 @@ def test_interval_acts_on_each_sample_by_its_own_time():
     inside = torch.tensor([2 <= row <= 5 for row in range(9)])
     expected = torch.where(inside.unsqueeze(1), guided, plain)
     torch.testing.assert_close(actual, expected, **SAME)
+
+
+def test_the_ends_of_the_interval_survive_rounding():
+    """Three of ten equal steps is 0.30000000000000004, and in float32 0.3 lies above itself."""
+    problem = Problem(EDM())
+    guided = CFG(3.0, 0.1, 0.3)(problem.denoiser)
+    times = Trailing()(EDM(), 10)[:-1].tolist()
+    inside = [t for t in times if guided.at(t) is not guided.inner]
+    assert inside == pytest.approx([0.3, 0.2, 0.1], rel=1e-12)
+    for dtype in (torch.float32, DOUBLE):
+        t = torch.tensor([0.3, 0.1], dtype=dtype)
+        expected = CFG(3.0)(problem.denoiser)(problem.x_t[:2], t, problem.condition.rows(slice(2)))
+        actual = guided(problem.x_t[:2], t, problem.condition.rows(slice(2)))
+        torch.testing.assert_close(actual.mean, expected.mean, **SAME)
 
 
 @pytest.mark.parametrize("name", PROCESS_NAMES)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ from clarion.base.errors import ClarionError
 from clarion.denoise.denoiser import Denoiser, DenoiserWrapper
 from clarion.denoise.estimate import Estimate
 from clarion.guide.rule import Guidance
+
+ROUNDING = 1e-6
+"""How far a time may lie outside an interval: grids and float32 do not hit 0.3 exactly."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class CFG(Guidance):
     def __call__(self, denoiser: Denoiser) -> Denoiser:
         return _ClassifierFree(denoiser, self)
 
+    def is_inside(self, t: Any) -> Any:
+        """Whether a time, or each of a tensor of times, lies in the interval, both ends within."""
+        return (t >= self.t_low - ROUNDING) & (t <= self.t_high + ROUNDING)
+
     @classmethod
     def parse(cls, text: str) -> CFG:
         number = r"[-+.\deE]+|nan|inf"
@@ -76,7 +84,7 @@ class _ClassifierFree(DenoiserWrapper):
 
     def at(self, t: float) -> Denoiser:
         inner, rule = self.inner.at(t), self.rule
-        if rule.guidance_scale == 1 or not rule.t_low <= t <= rule.t_high:
+        if rule.guidance_scale == 1 or not rule.is_inside(t):
             return inner
         if rule.guidance_scale == 0:
             return _Unconditional(inner)
@@ -86,8 +94,7 @@ class _ClassifierFree(DenoiserWrapper):
         if self.rule.guidance_scale == 1:
             return self.inner(x_t, t, condition)
         # Whether a time lies inside is not asked of the device here: that would make it wait.
-        is_inside = (self.rule.t_low <= t) & (t <= self.rule.t_high)
-        scale = torch.where(is_inside, self.rule.guidance_scale, 1.0).to(x_t.dtype)
+        scale = torch.where(self.rule.is_inside(t), self.rule.guidance_scale, 1.0).to(x_t.dtype)
         return _extrapolate(self.inner, x_t, t, condition, scale)
 
 
