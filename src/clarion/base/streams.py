@@ -49,7 +49,9 @@ class SampleStreams:
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """Draw standard normal numbers, (batch, *shape): row i comes from stream i alone."""
-        noise = torch.empty(len(self), *shape)
+        # From pinned memory the copy to an accelerator does not make the host wait.
+        is_accelerated = torch.device(device).type == "cuda"
+        noise = torch.empty(len(self), *shape, pin_memory=is_accelerated)
         for row, generator in zip(noise, self._generators, strict=True):
             row.normal_(generator=generator)
-        return noise.to(device=device, dtype=dtype)
+        return noise.to(device=device, dtype=dtype, non_blocking=is_accelerated)
