@@ -85,6 +85,7 @@ def test_bad_labels(given, message):
     [
         ([1, 2], [[1, 2], [1, 2]]),
         ([[1, 2], [3, 4]], [[1, 2], [3, 4]]),
+        (["1", "2"], [[1, 2], [1, 2]]),  # words, as a command line has them
         (torch.tensor([1.0, 2.0], dtype=torch.float64), [[1, 2], [1, 2]]),
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
     ],
@@ -99,8 +100,22 @@ def test_vectors(given, expected):
 def test_a_vector_of_one_number_may_be_a_number():
     condition = encode_condition({"speed": VectorEntry(1)}, {"speed": 2.5}, 3)
     assert condition.values["speed"].tolist() == [[2.5]] * 3
-    with pytest.raises(ClarionError, match=r"shape \(1,\) or \(3, 1\), got \(3,\)"):
-        encode_condition({"speed": VectorEntry(1)}, {"speed": [1, 2, 3]}, 3)
+    condition = encode_condition({"speed": VectorEntry(1)}, {"speed": [1, 2, 3]}, 3)
+    assert condition.values["speed"].tolist() == [[1], [2], [3]]
+    with pytest.raises(ClarionError, match=r"shape \(1,\) or \(3, 1\), got \(2,\)"):
+        encode_condition({"speed": VectorEntry(1)}, {"speed": [1, 2]}, 3)
+
+
+def test_a_name_made_of_digits_stands_before_the_number():
+    """Class folders may be called 1, 2 and 3; what is typed is the name."""
+    spec = {"label": ClassEntry(3, ("1", "2", "3"))}
+    condition = encode_condition(spec, {"label": ["1", 1, "0"]}, 3)
+    assert condition.values["label"].tolist() == [0, 1, 0]
+
+
+def test_a_word_is_no_label_where_classes_have_no_names():
+    with pytest.raises(ClarionError, match=r"'label' must be a whole number, got 'x'"):
+        encode_condition({"label": ClassEntry(3)}, {"label": "x"}, 2)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,16 @@ import torch
 from PIL import Image
 
 import clarion
+from clarion.base.condition import ClassEntry
 from clarion.base.errors import ClarionError
 from clarion.cli.main import main
 from clarion.cli.sample import parse_conditions
+from clarion.nets.unet import UNetConfig
+from clarion.process.gaussian import EDM
 from clarion.process.grids import LogSNRUniform
+from clarion.run.config import ModelConfig
+from clarion.run.model import Model
+from clarion.run.normalizer import Normalizer
 
 
 def test_numbers_are_those_of_the_library(
@@ -94,11 +100,31 @@ def test_mistakes_are_named(
     assert hint in capsys.readouterr().err
 
 
-def test_conditions_are_numbers_words_or_lists() -> None:
-    assert parse_conditions(("a=1", "b=ankle boot", "c=0.5,x,2")) == {
-        "a": 1,
+def test_absent_conditions_are_not_written_as_class_0(saved_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples.npz"
+    assert (
+        main(["sample", str(saved_model), "--n", "2", "--num-steps", "1", "--out", str(out)]) == 0
+    )
+    with np.load(out) as content:
+        assert sorted(content) == ["indices", "samples", "seed"]
+
+
+def test_classes_named_by_digits_are_reached_by_name(tmp_path: Path) -> None:
+    network = UNetConfig(base_channels=8, channel_multipliers=(1,), attention_levels=())
+    config = ModelConfig((1, 8, 8), {"label": ClassEntry(2, ("1", "2"))}, network, EDM())
+    Model(config, config.build(), Normalizer((0.3,), (0.35,))).save(tmp_path / "model")
+    out = tmp_path / "samples.npz"
+    words = f"sample {tmp_path / 'model'} --n 3 --num-steps 1 --condition label=1,2,0 --out {out}"
+    assert main(words.split()) == 0
+    with np.load(out) as content:
+        assert content["condition_label"].tolist() == [0, 1, 0]
+
+
+def test_conditions_are_words_or_lists_of_them() -> None:
+    assert parse_conditions(("a=1", "b=ankle boot", "c=0.5, x,2")) == {
+        "a": "1",
         "b": "ankle boot",
-        "c": [0.5, "x", 2],
+        "c": ["0.5", "x", "2"],
     }
     with pytest.raises(ClarionError, match="NAME=VALUE"):
         parse_conditions(("=3",))

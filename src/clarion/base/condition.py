@@ -97,7 +97,10 @@ class ConditionEntry(ABC):
 
 @dataclass(frozen=True)
 class ClassEntry(ConditionEntry):
-    """One label out of `num_classes`; `class_names` may be used instead of numbers."""
+    """One label out of `num_classes`; `class_names` may be used instead of numbers.
+
+    A word is looked up among the names first: "1" is the class of that name where there is one.
+    """
 
     num_classes: int
     class_names: tuple[str, ...] = ()
@@ -129,9 +132,10 @@ class ClassEntry(ConditionEntry):
     def _label(self, name: str, value: Any) -> int:
         if isinstance(value, str) and value in self.class_names:
             return self.class_names.index(value)
-        if isinstance(value, str) and not value.removeprefix("-").isdecimal():
+        is_word = isinstance(value, str) and not value.removeprefix("-").isdecimal()
+        if is_word and self.class_names:
             raise ClarionError(describe_unknown(name, value, list(self.class_names)))
-        value = int(value) if isinstance(value, str) else _to_python(value)
+        value = int(value) if isinstance(value, str) and not is_word else _to_python(value)
         is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         if isinstance(value, bool) or not is_whole:
             raise ClarionError(f"Condition {name!r} must be a whole number, got {value!r}.")
@@ -154,13 +158,22 @@ class VectorEntry(ConditionEntry):
             raise ClarionError(f"size must be at least 1, got {self.size}.")
 
     def encode(self, name: str, values: Any, n: int) -> Tensor:
-        """A vector (size,), or n of them, as an (n, size) float32 tensor."""
+        """A vector (size,), or n of them, as an (n, size) float32 tensor.
+
+        Where the size is 1, a plain list holds one number for each sample.
+        """
         try:
+            if isinstance(values, str):
+                values = float(values)
+            elif isinstance(values, list | tuple):
+                values = [float(v) if isinstance(v, str) else v for v in values]
             given = torch.as_tensor(values, dtype=torch.float32)
         except (TypeError, ValueError):
             raise ClarionError(f"Condition {name!r} must be numbers, got {values!r}.") from None
         if given.ndim < 2 and given.numel() == self.size:
             given = given.reshape(1, self.size).expand(n, self.size)
+        if self.size == 1 and given.shape == (n,):
+            given = given.reshape(n, 1)
         if given.shape != (n, self.size):
             raise ClarionError(
                 f"Condition {name!r} must have shape ({self.size},) or ({n}, {self.size}), "

@@ -96,8 +96,8 @@ def main(arguments: list[str]) -> int:
     )
     seconds = time.perf_counter() - start
     if out.suffix == ".npz":
-        given = encode_condition(model.config.condition, condition, options.n)
-        _write_npz(out, samples, indices, given.values, options)
+        given = encode_condition(model.config.condition, condition, options.n).values
+        _write_npz(out, samples, indices, {name: given[name] for name in condition}, options)
     else:
         domain.write(samples, out, indices)
     summary = {
@@ -110,7 +110,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def parse_conditions(texts: tuple[str, ...]) -> dict[str, Any]:
+def parse_conditions(texts: tuple[str, ...]) -> dict[str, str | list[str]]:
     """Read "name=value" and "name=value,value" into what `Model.sample` takes.
 
     Raises:
@@ -118,27 +118,18 @@ def parse_conditions(texts: tuple[str, ...]) -> dict[str, Any]:
 
     Example:
         >>> parse_conditions(("label=3", "age=0.5,0.7"))
-        {'label': 3, 'age': [0.5, 0.7]}
+        {'label': '3', 'age': ['0.5', '0.7']}
     """
-    condition: dict[str, Any] = {}
+    condition: dict[str, str | list[str]] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise ClarionError(f"condition is written NAME=VALUE or NAME=A,B,..., got {text!r}.")
         if name in condition:
             raise ClarionError(f"condition {name!r} is given twice.")
-        values = [_number_or_word(part.strip()) for part in value.split(",")]
+        values = [part.strip() for part in value.split(",")]
         condition[name] = values if len(values) > 1 else values[0]
     return condition
-
-
-def _number_or_word(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _write_npz(out: Path, samples: Tensor, indices: range, values: Any, options: Options) -> None:
@@ -146,7 +137,6 @@ def _write_npz(out: Path, samples: Tensor, indices: range, values: Any, options:
     conditions = {f"condition_{name}": value.numpy() for name, value in values.items()}
     np.savez(
         out,
-        allow_pickle=False,
         samples=samples.numpy(),
         indices=np.array(indices),
         seed=np.array(options.seed),
