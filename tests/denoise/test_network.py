@@ -115,6 +115,22 @@ def test_autocast_is_for_the_network_alone():
     assert not torch.equal(mixed, exact)
 
 
+def test_the_estimate_has_the_type_of_x_t_and_the_network_that_of_its_weights():
+    class Linear(nn.Linear):
+        def forward(self, x, noise_level, condition):
+            assert x.dtype == noise_level.dtype == self.weight.dtype
+            return super().forward(x)
+
+    torch.manual_seed(0)
+    denoiser = NetworkDenoiser(Linear(4, 4), Flow())
+    x_t, t = torch.randn(3, 4, dtype=DOUBLE), torch.full((3,), 0.5, dtype=DOUBLE)
+    mean = denoiser(x_t, t).mean
+    assert mean.dtype == DOUBLE
+    # float32 keeps 24 bits of four products of size 1.
+    expected = denoiser(x_t.float(), t.float()).mean.double()
+    torch.testing.assert_close(mean, expected, rtol=0, atol=1e-6)
+
+
 def test_bad_arguments():
     with pytest.raises(UnknownNameError, match=r"Unknown prediction type 'epsilon'"):
         NetworkDenoiser(FakeNetwork(), Flow(), "epsilon")

@@ -313,6 +313,19 @@ def test_precision(model):
     assert torch.equal(model.sample(2, **STEPS), full)
 
 
+def test_precision_is_that_of_the_call_alone(model):
+    x_t, t = torch.ones(1, *model.config.shape), torch.tensor([0.5])
+    before = model.denoiser(x_t, t).mean
+    model.sample(1, precision="bfloat16", **STEPS)
+    assert torch.equal(model.denoiser(x_t, t).mean, before)
+
+
+@pytest.mark.parametrize("setting", [{"sampler": HeunSampler}, {"grid": None}])
+def test_what_is_no_sampler_or_grid_is_refused(model, setting):
+    with pytest.raises(ClarionError, match=r"must be a name, or an instance such as \w+\(\), got"):
+        model.sample(1, **setting)
+
+
 class FakeHub:
     """Takes what is uploaded; nothing leaves the machine."""
 
@@ -394,4 +407,7 @@ def test_a_path_is_never_taken_for_a_hub_name(monkeypatch, name):
 
 def test_a_home_folder_is_understood(saved, monkeypatch):
     monkeypatch.setenv("HOME", str(saved.parent))
-    assert Model.load("~/model").config.shape == (2, 8, 8)
+    model = Model.load("~/model")
+    assert model.config.shape == (2, 8, 8)
+    model.save("~/copy")
+    assert sorted(p.name for p in (saved.parent / "copy").iterdir()) == FILES

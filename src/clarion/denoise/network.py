@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -61,12 +62,23 @@ class NetworkDenoiser(Denoiser):
         alpha, sigma = self.process.alpha(t), self.process.sigma(t)
         scale = torch.rsqrt((alpha * self.sigma_data) ** 2 + sigma**2)
         noise_level = self.process.log_snr(t) / -8  # log(sigma / alpha) / 4
-        with self._precision(x_t.device):
-            prediction = self.network(expand_like(scale, x_t) * x_t, noise_level, condition)
+        dtype = next((p.dtype for p in self.network.parameters()), x_t.dtype)
+        x = (expand_like(scale, x_t) * x_t).to(dtype)
+        with self._autocast(x_t.device):
+            prediction = self.network(x, noise_level.to(dtype), condition)
         coefficients = self._coefficients(alpha, sigma, self.sigma_data)
         return Estimate(to_x0(prediction.to(x_t.dtype), x_t, coefficients))
 
-    def _precision(self, device: torch.device):
+    @contextmanager
+    def computing_in(self, autocast_dtype: torch.dtype | None) -> Iterator[None]:
+        """Within, the network computes in this type."""
+        before, self.autocast_dtype = self.autocast_dtype, autocast_dtype
+        try:
+            yield
+        finally:
+            self.autocast_dtype = before
+
+    def _autocast(self, device: torch.device):
         if self.autocast_dtype is None:
             return nullcontext()
         return torch.autocast(device.type, dtype=self.autocast_dtype)

@@ -120,7 +120,6 @@ class Model:
                 f"guidance {rules[0]} needs a condition to steer towards, and none is given. "
                 f"Conditions of this model: {known}."
             )
-        self.denoiser.autocast_dtype = AUTOCAST[precision]
         denoiser: Denoiser = self.denoiser
         for rule in rules:
             denoiser = rule(denoiser)
@@ -137,7 +136,8 @@ class Model:
             seed=seed,
             callback=callback,
         )
-        return torch.cat([self.normalizer.decode(x0).cpu() for x0 in batches])
+        with self.denoiser.computing_in(AUTOCAST[precision]):
+            return torch.cat([self.normalizer.decode(x0).cpu() for x0 in batches])
 
     def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write the model, without its training, to a folder; an earlier model there is replaced.
@@ -150,7 +150,7 @@ class Model:
         Raises:
             CheckpointError: if something else than a saved model, such as a run, stands there.
         """
-        place = Path(path)
+        place = Path(path).expanduser()
         files = {folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS, folder.CARD}
         if place.exists() and not (
             (place / folder.CONFIG).is_file() and {p.name for p in place.iterdir()} <= files

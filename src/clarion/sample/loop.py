@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, SamplingError
+from clarion.base.names import NameTable
 from clarion.base.streams import SampleStreams
 from clarion.denoise.denoiser import Denoiser
 from clarion.process.grids import Grid
@@ -17,6 +18,8 @@ from clarion.process.tables import GRIDS
 from clarion.sample.options import check_whole
 from clarion.sample.sampler import Sampler
 from clarion.sample.tables import SAMPLERS
+
+T = TypeVar("T")
 
 Callback = Callable[[int, int, Any], None]
 """Called after each evaluation with (evaluations done, evaluations in all, the estimate)."""
@@ -67,10 +70,9 @@ def sample(
         ClarionError: for a setting that cannot be used.
         SamplingError: if a result is not finite.
     """
-    sampler = SAMPLERS[sampler]() if isinstance(sampler, str) else sampler
+    sampler = _named(sampler, Sampler, SAMPLERS)
     if times is None:
-        grid = GRIDS[grid]() if isinstance(grid, str) else grid
-        times = grid(denoiser.process, num_steps)
+        times = _named(grid, Grid, GRIDS)(denoiser.process, num_steps)
     if dtype not in (torch.float32, torch.float64):
         raise ClarionError(f"dtype must be torch.float32 or torch.float64, got {dtype}.")
     indices = sample_indices(n, indices)
@@ -151,6 +153,17 @@ def sample_indices(n: int | None, indices: Iterable[int] | None) -> list[int]:
     for number in numbers:
         check_whole("A sample's index", number, 0)
     return numbers
+
+
+def _named(given: str | T, kind: type[T], table: NameTable[type[T]]) -> T:
+    """The sampler or grid that was given, or the one of that name at its defaults."""
+    chosen = table[given]() if isinstance(given, str) else given
+    if not isinstance(chosen, kind):
+        example = f"{next(iter(table.values())).__name__}()"
+        raise ClarionError(
+            f"{table.kind} must be a name, or an instance such as {example}, got {given!r}."
+        )
+    return chosen
 
 
 def _check_rows(condition: Condition | None, n: int) -> None:
