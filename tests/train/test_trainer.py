@@ -305,9 +305,12 @@ def test_the_state_of_a_checkpoint_reads_back():
     assert from_json(TrainState, content, "state.json") == state
 
 
-def test_a_run_without_checkpoints(make_trainer):
-    with pytest.raises(CheckpointError, match="holds no checkpoint to resume from"):
-        latest_checkpoint(make_trainer("run").run)
+def test_a_run_without_checkpoints_starts_over_but_never_one_that_lost_them(make_trainer):
+    run = make_trainer("run").run
+    assert latest_checkpoint(run) is None
+    (run / "steps" / "00000003").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match="holds no complete checkpoint to resume from"):
+        latest_checkpoint(run)
 
 
 def test_other_folders_beside_checkpoints_are_no_checkpoints(make_trainer):
