@@ -56,9 +56,13 @@ def test_data_take_the_flags_that_say_how_to_read_them(
     flags = ["--size", "4", "--resize", "stretch", "--skip-bad"]
     assert main(["inspect", str(picture_folder), "--json"]) == 1
     assert "--skip-bad" in capsys.readouterr().err
-    assert main(["inspect", str(picture_folder), "--json", *flags]) == 0
-    content = json.loads(capsys.readouterr().out)
-    assert (content["shape"], content["num_skipped"]) == ([1, 4, 4], 1)
+    for arguments in (
+        [str(picture_folder), "--json", *flags],
+        [*flags, str(picture_folder), "--json"],
+    ):
+        assert main(["inspect", *arguments]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert (content["shape"], content["num_skipped"]) == ([1, 4, 4], 1)
     assert main(["inspect", str(saved_model), *flags]) == 1
     assert "is no data" in capsys.readouterr().err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,26 @@ def test_a_mistake_is_one_line_that_names_it(
     assert hint in captured.err
     assert captured.err.startswith("clarion: ")
     assert captured.err.count("\n") == 1
+
+
+def test_a_place_that_cannot_be_written_to_is_one_line(
+    saved_model: Path,
+    picture_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    out = str(tmp_path / "file" / "x.png")
+    for arguments in (
+        ["sample", str(saved_model), "--num-steps", "1", "--out", out],
+        ["train", "images", "--data", str(picture_folder), "--out", str(tmp_path / "file")],
+        ["train", "images", "--data", str(picture_folder), "--out", out],
+    ):
+        assert main(arguments) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("clarion: ")
+        assert str(tmp_path / "file") in error
+        assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)

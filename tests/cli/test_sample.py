@@ -59,8 +59,9 @@ def test_single_pictures_are_named_by_their_number(saved_model: Path, tmp_path: 
         assert (picture.size, picture.mode) == ((8, 8), "L")
 
 
-def test_a_grid_is_one_picture(saved_model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "deeper" / "grid.png"
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_grid_is_one_picture(saved_model: Path, tmp_path: Path, ending: str) -> None:
+    out = tmp_path / "deeper" / f"grid.{ending}"
     assert (
         main(["sample", str(saved_model), "--n", "4", "--num-steps", "1", "--out", str(out)]) == 0
     )

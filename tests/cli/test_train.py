@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import clarion
+from clarion.base.errors import ClarionError
 from clarion.cli.main import main
 from clarion.cli.train import parse
 from clarion.domains.tables import RECIPES
@@ -67,6 +68,12 @@ def test_the_process_can_be_chosen_by_name() -> None:
     config = parse(["images", "--process", "vp_cosine", "--process.log-snr-max", "10"])[2]
     assert config.process == VPCosine(log_snr_max=10.0)
     assert parse(["images", "--process=vp_cosine"])[2].process == VPCosine()
+
+
+def test_a_resumed_training_takes_no_settings() -> None:
+    for setting in (["--batch-size", "3"], ["--process", "ve"], ["--process", "edm"]):
+        with pytest.raises(ClarionError, match="give none beside --resume"):
+            parse(["--resume", "run", *setting])
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_over(

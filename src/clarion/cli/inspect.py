@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         content = describe_tensors(path)
     else:
         return _inspect_data(data, options.json)
-    if data != type(data)(options.path):
+    if data != ImageData(options.path):
         raise ClarionError(f"{path} is no data; flags that say how to read data do not apply.")
     print(json.dumps(content)) if options.json else Console().print(_table(content))
     return 0
@@ -119,13 +119,11 @@ def _last_reports(log: Path) -> dict[str, Any]:
 
 
 def _parse(arguments: list[str]) -> tuple[Options, ImageData]:
-    path = next((word for word in arguments if not word.startswith("-")), ".")
-
     def collect(
         options: Annotated[Options, tyro.conf.arg(name="")],
-        data: Annotated[ImageData, tyro.conf.arg(name="")] = ImageData(path),  # noqa: B008
+        data: Annotated[ImageData, tyro.conf.arg(name="")] = ImageData("."),  # noqa: B008
     ) -> tuple[Options, ImageData]:
-        return options, data
+        return options, replace(data, source=options.path)
 
     return tyro.cli(collect, args=arguments, prog="clarion inspect", description=__doc__)
 

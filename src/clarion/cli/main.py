@@ -42,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # a place that cannot be read or written to, a full disk
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"clarion: {what}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("clarion: interrupted.", file=sys.stderr)
         return 130

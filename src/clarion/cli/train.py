@@ -124,7 +124,7 @@ def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
         description=f"Recipes: {', '.join(RECIPES)}. {__doc__}",
         config=(tyro.conf.AvoidSubcommands,),
     )
-    if is_resumed and config != default:
+    if is_resumed and (chosen or config != default):
         raise ClarionError("A resumed training keeps its settings; give none beside --resume.")
     return recipe, options, config
 

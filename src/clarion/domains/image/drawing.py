@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clarion.base.errors import ClarionError
 from clarion.domains.image.codec import to_uint8
-from clarion.domains.image.decoding import MODES, lay_on_white
+from clarion.domains.image.decoding import MODES, PICTURE_ENDINGS, lay_on_white
 
 TILE_PX = 84  # what a picture is enlarged to, roughly, where no scale is given
 INK = (31, 35, 40)
@@ -61,8 +61,8 @@ def save_images(images: Tensor, folder: Path | str, indices: Iterable[int]) -> l
 
 
 def write_samples(images: Tensor, path: Path, indices: Iterable[int]) -> Path:
-    """Write samples: one grid if the path ends in .png, else a folder with a file for each."""
-    if path.suffix.lower() == ".png":
+    """Write samples: one grid if the path is that of a picture, else a folder, a file for each."""
+    if path.suffix.lower() in PICTURE_ENDINGS:
         return save_grid(images, path)
     save_images(images, path, indices)
     return path
