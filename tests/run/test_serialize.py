@@ -115,7 +115,7 @@ def content_of(**changes):
         ({"condition__label__num_classes": 0}, "file.condition.label: num_classes must be"),
         ({"shape": [1]}, "file: shape must be (channels, *sides)"),
         ({"shape": [1, 0, 8]}, "file: shape must be (channels, *sides)"),
-        ({"sigma_data": 0}, "file: sigma_data must be above 0, got 0.0."),
+        ({"sigma_data": 0}, "file: sigma_data must be above 0 and finite, got 0.0."),
         ({"prediction_type": "epsilon"}, "file: Unknown prediction type 'epsilon'."),
     ],
 )

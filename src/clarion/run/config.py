@@ -46,7 +46,9 @@ class ModelConfig:
             raise ClarionError(
                 f"shape must be (channels, *sides), each at least 1, got {self.shape}."
             )
-        _check_prediction(self.prediction_type, self.sigma_data)
+        PARAMETRIZATIONS[self.prediction_type]  # an unknown name is refused here
+        if not 0 < self.sigma_data < math.inf:
+            raise ClarionError(f"sigma_data must be above 0 and finite, got {self.sigma_data}.")
 
     def build(self) -> NetworkDenoiser:
         """The denoiser, its network freshly initialised from torch's random state."""
@@ -69,6 +71,14 @@ class LossConfig:
     levels: str = "lognormal"
     log_level_mean: float = -0.5
     log_level_std: float = 1.2
+
+    def __post_init__(self) -> None:
+        is_finite = math.isfinite(self.log_level_mean) and math.isfinite(self.log_level_std)
+        if not (is_finite and self.log_level_std > 0):
+            raise ClarionError(
+                f"log_level_mean must be finite and log_level_std above 0, "
+                f"got {self.log_level_mean} and {self.log_level_std}."
+            )
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,7 @@ class TrainConfig:
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
-        _check_prediction(self.prediction_type, 1.0)
+        PARAMETRIZATIONS[self.prediction_type]  # an unknown name is refused here
         for name in ("batch_size", "num_steps", "report_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
@@ -178,9 +188,3 @@ class TrainConfig:
             raise ClarionError(
                 f"condition_dropout must be in [0, 1], got {self.condition_dropout}."
             )
-
-
-def _check_prediction(prediction_type: str, sigma_data: float) -> None:
-    PARAMETRIZATIONS[prediction_type]
-    if not 0 < sigma_data < math.inf:
-        raise ClarionError(f"sigma_data must be above 0, got {sigma_data}.")

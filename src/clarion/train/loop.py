@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,9 +109,9 @@ class Trainer:
         Returns:
             Whether the training is complete.
         """
-        self._choose_precision(report)
         if stop_after is not None and stop_after < 1:
             raise ClarionError(f"stop_after must be at least 1, got {stop_after}.")
+        self._choose_precision(report)
         last = min(self.config.num_steps, stop_after or self.config.num_steps)
         with StopRequest() as stop:
             window = _Window(self.step)
@@ -206,7 +207,7 @@ class Trainer:
 
     def _summary(self, window: _Window, gradient: Tensor) -> dict[str, Any]:
         loss, seconds = window.mean_loss(), window.seconds()
-        if not torch.isfinite(torch.tensor(loss)):
+        if not math.isfinite(loss):
             raise self._diverged(f"The loss is {loss}")
         rate = (self.step - window.first_step) * self.config.batch_size / seconds
         return {
@@ -235,7 +236,7 @@ class _Window:
         self._losses.append(loss)
 
     def mean_loss(self) -> float:
-        return float(torch.stack(self._losses).mean()) if self._losses else float("nan")
+        return float(torch.stack(self._losses).mean())
 
     def seconds(self) -> float:
         return time.perf_counter() - self._start

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
-from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
 from clarion.denoise.denoiser import Denoiser
 from clarion.process.gaussian import GaussianProcess
@@ -92,11 +91,6 @@ class DenoisingLoss:
     """
 
     def __init__(self, config: LossConfig, process: GaussianProcess, sigma_data: float) -> None:
-        if not (config.log_level_std > 0 and math.isfinite(config.log_level_mean)):
-            raise ClarionError(
-                f"log_level_mean must be finite and log_level_std above 0, "
-                f"got {config.log_level_mean} and {config.log_level_std}."
-            )
         self.config, self.process, self.sigma_data = config, process, sigma_data
         self._weight = WEIGHTINGS[config.weighting]
         self._levels = NOISE_LEVELS[config.levels]
