@@ -44,7 +44,8 @@ class Options:
         device: where to compute.
         ema_width: relative width sigma_rel of the averaged weights, made from the averages that
             the run's checkpoints hold; None takes the run's model file.
-        out: a .png or other picture file for a grid, a .npz file for numbers, a folder for single files.
+        out: a picture file (.png, .jpg) for a grid, a .npz file for numbers, a folder for single
+            files.
         json: print what was done as JSON.
     """
 

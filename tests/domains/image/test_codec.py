@@ -9,11 +9,13 @@ import torch
 from clarion.base.errors import DataError
 from clarion.domains.image import codec
 from clarion.domains.image.data import ImageData
+from clarion.run.normalizer import Normalizer
 
 
 def test_all_pixel_values_survive_the_round_trip() -> None:
     pixels = torch.arange(256, dtype=torch.uint8)
-    assert torch.equal(codec.to_uint8(codec.to_unit(pixels)), pixels)
+    normalizer = Normalizer((0.0,), (1.0,))
+    assert torch.equal(codec.to_uint8(normalizer.encode(pixels[:, None])), pixels[:, None])
 
 
 def test_clipping_and_rounding() -> None:

@@ -18,11 +18,6 @@ MAX_FIT_EXAMPLES = 100_000
 BATCH_BYTES = 2**26
 
 
-def to_unit(pixels: Tensor) -> Tensor:
-    """uint8 pixels to float32 in [0, 1]: x = pixels / 255."""
-    return pixels.to(torch.float32) / 255
-
-
 def to_uint8(unit: Tensor) -> Tensor:
     """Unit-interval pictures to uint8: 255 x, rounded, halves to even, clipped to 0..255.
 

@@ -22,7 +22,6 @@ Piece: TypeAlias = Path | bytes | NDArray[np.uint8]
 
 ResizeRule: TypeAlias = Literal["none", "crop", "pad", "stretch"]
 
-RESAMPLING_NAME = "bicubic, antialiased (Pillow)"
 PICTURE_ENDINGS = (
     ".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp",
 )  # fmt: skip

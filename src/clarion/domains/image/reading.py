@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -20,8 +18,7 @@ from clarion.domains.image.image_set import (
     num_threads,
 )
 from clarion.domains.image.sources import FolderSource, PictureSource
-
-OnProgress: TypeAlias = Callable[[int, int], None]
+from clarion.run.examples import OnProgress
 
 CHUNK = 256  # pictures fetched at a time, which bounds the encoded bytes held
 NAMED = 5  # bad pictures named in a message; the rest are counted
