@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 import clarion
 from clarion.base.errors import ClarionError
@@ -38,6 +39,16 @@ def test_a_folder_becomes_a_model(
     model = clarion.load(run)
     assert model.config.condition["label"].class_names == ("left", "right")
     assert model.sample(n=2, condition={"label": "left"}, num_steps=2).shape == (2, 1, 8, 8)
+
+    out = str(tmp_path / "wide.png")
+    wide = ["sample", str(run), "--ema-width", "0.15", "--num-steps", "1", "--n", "1", "--out", out]
+    assert main(wide) == 0
+    averages = run / "steps" / "00000006" / "ema.safetensors"
+    names = [name for name in load_file(averages) if not name.endswith("leave.bias")]
+    save_file({name: load_file(averages)[name] for name in names}, averages)
+    capsys.readouterr()
+    assert main(wide) == 1
+    assert "ema.safetensors lacks leave.bias" in capsys.readouterr().err
 
     assert main(arguments) == 1
     assert "is not empty; go on with --resume" in capsys.readouterr().err

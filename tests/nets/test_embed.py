@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from clarion.base.condition import ClassEntry, Condition, ConditionEntry, VectorEntry
+from clarion.base.errors import ClarionError
 from clarion.nets.embed import ConditionEmbedding, NoiseEmbedding
 
 DOUBLE = torch.float64
@@ -33,6 +34,12 @@ def test_noise_embedding_against_its_formula():
     features = torch.tensor(rows, dtype=DOUBLE)
     expected = dense(embed.mlp[2], silu(dense(embed.mlp[0], features)))
     torch.testing.assert_close(embed(levels), expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["type", "get", "a.b", ""])
+def test_a_condition_that_torch_cannot_store_is_refused(name):
+    with pytest.raises(ClarionError, match=f"condition cannot be called '{name}'"):
+        ConditionEmbedding({name: ClassEntry(2)}, 4)
 
 
 def test_noise_features_have_unit_mean_square_and_are_saved():

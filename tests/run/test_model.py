@@ -218,6 +218,8 @@ def test_a_file_in_place_of_a_folder(tmp_path):
         ({"batch_size": 0}, "batch_size must be .* at least 1, got 0"),
         ({"guidance": CFG(2.0)}, "needs a condition .* Conditions of this model: label, pose"),
         ({"guidance": "cfg:3", "condition": {"label": 1}}, "guidance must be rules such as"),
+        ({"guidance": 3.0, "condition": {"label": 1}}, r"rules such as CFG\(3.0\), got 3.0"),
+        ({"condition": 3}, r"condition must be name -> value, .*, got 3\."),
     ],
 )
 def test_settings_that_cannot_be_used(model, settings, message):

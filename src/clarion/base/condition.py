@@ -213,6 +213,8 @@ def encode_condition(spec: ConditionSpec, given: Mapping[str, Any], n: int) -> C
         >>> condition.values["label"].tolist(), condition.present["label"].tolist()
         ([3, 3], [True, True])
     """
+    if not isinstance(given, Mapping):
+        raise ClarionError(f"condition must be name -> value, such as a dict, got {given!r}.")
     for name in given:
         if name not in spec:
             raise ClarionError(describe_unknown("condition", name, list(spec)))

@@ -18,6 +18,7 @@ from clarion.cli.train import choose_device
 from clarion.domains.tables import DOMAINS
 from clarion.guide.tables import parse_guidance
 from clarion.process.grids import Grid
+from clarion.run.files import check_tensors
 from clarion.run.model import Model
 from clarion.run.serialize import parse_kind
 from clarion.sample.sampler import Sampler
@@ -74,8 +75,10 @@ def main(arguments: list[str]) -> int:
     sampler, grid = parse_kind(Sampler, options.sampler), parse_kind(Grid, options.grid)
     model = Model.load(options.run, device=choose_device(options.device))
     if options.ema_width is not None:
-        weights = reconstruct_ema(Path(options.run), options.ema_width)
-        model.denoiser.network.load_state_dict(weights, strict=False)  # buffers stay
+        run, network = Path(options.run), model.denoiser.network
+        weights = reconstruct_ema(run, options.ema_width)
+        check_tensors(run, weights, dict(network.named_parameters()))
+        network.load_state_dict(weights, strict=False)  # buffers stay
     domain = DOMAINS[model.config.domain]
     out = options.out or Path(f"samples{domain.suffix}")
     if options.n < 1 or options.first < 0:

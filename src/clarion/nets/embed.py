@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from clarion.base.condition import ClassEntry, Condition, ConditionEntry, ConditionSpec, VectorEntry
+from clarion.base.errors import ClarionError
 
 
 class NoiseEmbedding(nn.Module):
@@ -53,6 +54,13 @@ class ConditionEmbedding(nn.Module):
 
     def __init__(self, spec: ConditionSpec, width: int) -> None:
         super().__init__()
+        taken = {*dir(nn.ModuleDict()), *dir(nn.ParameterDict())}
+        for name in spec:
+            if not name or "." in name or name in taken:
+                raise ClarionError(
+                    f"A condition cannot be called {name!r}, under which torch stores no weights; "
+                    f"call it {name.replace('.', '_') + '_value'!r}, say."
+                )
         self.embed = nn.ModuleDict({name: _embedder(entry, width) for name, entry in spec.items()})
         self.absent = nn.ParameterDict(
             {name: nn.Parameter(torch.randn(width) * 0.02) for name in spec}

@@ -110,10 +110,7 @@ class Model:
         """
         numbers = sample_indices(n, indices)
         given = encode_condition(self.config.condition, condition or {}, len(numbers))
-        rules = (guidance,) if isinstance(guidance, Guidance) else tuple(guidance)
-        for rule in rules:
-            if not isinstance(rule, Guidance):
-                raise ClarionError(f"guidance must be rules such as CFG(3.0), got {rule!r}.")
+        rules = _rules(guidance)
         if rules and not any(mask.any() for mask in given.present.values()):
             known = ", ".join(self.config.condition) or "none"
             raise ClarionError(
@@ -188,6 +185,14 @@ class Model:
         with tempfile.TemporaryDirectory() as temporary:
             self.save(Path(temporary) / "model")
             return str(api.upload_folder(repo_id=repo_id, folder_path=Path(temporary) / "model"))
+
+
+def _rules(guidance: Any) -> tuple[Guidance, ...]:
+    rules = tuple(guidance) if isinstance(guidance, list | tuple) else (guidance,)
+    for rule in rules:
+        if not isinstance(rule, Guidance):
+            raise ClarionError(f"guidance must be rules such as CFG(3.0), got {rule!r}.")
+    return rules
 
 
 def _from_hub(name: str) -> Path:

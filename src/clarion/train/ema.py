@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from clarion.base.errors import CheckpointError, ClarionError
-from clarion.run.files import read_json, read_tensors
+from clarion.run.files import check_tensors, read_json, read_tensors
 from clarion.run.folder import checkpoints
 
 
@@ -123,7 +123,7 @@ def reconstruct_ema(run: Path, sigma_rel: float, step: int | None = None) -> dic
         The network's parameters by name.
 
     Raises:
-        CheckpointError: if there are no such checkpoints.
+        CheckpointError: if there are no such checkpoints, or they hold other tensors.
     """
     steps = [int(folder.name) for folder in checkpoints(run)]
     if not steps or (step is not None and step not in steps):
@@ -141,10 +141,15 @@ def reconstruct_ema(run: Path, sigma_rel: float, step: int | None = None) -> dic
     total: dict[str, Tensor] = {}
     for (width, _, f), weight in zip(stored, weights, strict=True):
         prefix = f"{width}/"
-        for name, tensor in read_tensors(f / "ema.safetensors").items():
-            if name.startswith(prefix):
-                key = name.removeprefix(prefix)
-                total[key] = total.get(key, torch.zeros(())) + float(weight) * tensor.double()
+        part = {
+            name.removeprefix(prefix): tensor.double()
+            for name, tensor in read_tensors(f / "ema.safetensors").items()
+            if name.startswith(prefix)
+        }
+        total = total or {name: torch.zeros_like(tensor) for name, tensor in part.items()}
+        check_tensors(f / "ema.safetensors", part, total)
+        for name, tensor in part.items():
+            total[name] += float(weight) * tensor
     if not all(math.isfinite(float(t.sum())) for t in total.values()):
         raise CheckpointError(f"The averages stored in {run} are not finite.")
     return {name: tensor.float() for name, tensor in total.items()}
