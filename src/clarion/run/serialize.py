@@ -11,7 +11,7 @@ import dataclasses
 import json
 import types
 from collections.abc import Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from clarion.base.condition import CONDITION_ENTRIES, ConditionEntry
 from clarion.base.errors import CheckpointError, ClarionError, UnknownNameError
@@ -111,7 +111,7 @@ def parse_kind(cls: type[T], text: str) -> T:
             content[key] = json.loads(value)
         except ValueError:
             content[key] = value
-    return from_json(cls, content, text)
+    return from_json(cls, content, name)
 
 
 def _fields(cls: Any) -> tuple[dataclasses.Field, ...]:
@@ -143,7 +143,9 @@ def _read(hint: Any, value: Any, where: str, tables: Tables) -> Any:
         return float(value)
     if origin is None and type(value) is hint:
         return value
-    if origin is not None and value in args:  # Literal
-        return value
     wanted = hint.__name__ if isinstance(hint, type) and origin is None else hint
+    if origin is Literal:
+        if value in args:
+            return value
+        wanted = f"one of {', '.join(map(repr, args))}"
     raise CheckpointError(f"{where} must be {wanted}, got {value!r}.")
