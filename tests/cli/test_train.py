@@ -108,6 +108,8 @@ def test_settings_that_cannot_be_used_leave_no_folder(
     arguments = ["train", "images", "--data", str(picture_folder), "--out", str(run), *TINY]
     assert main([*arguments, "--loss.weighting", "nosie"]) == 1
     assert "Did you mean 'noise'?" in capsys.readouterr().err
+    assert main([*arguments, "--stop-after", "0"]) == 1
+    assert "stop_after must be at least 1, got 0" in capsys.readouterr().err
     assert not run.exists()
 
 

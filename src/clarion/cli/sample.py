@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clarion.base.condition import encode_condition
 from clarion.base.errors import ClarionError
-from clarion.cli.train import choose_device
+from clarion.cli.device import choose_device
 from clarion.domains.tables import DOMAINS
 from clarion.guide.tables import parse_guidance
 from clarion.process.grids import Grid

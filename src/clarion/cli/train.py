@@ -20,6 +20,7 @@ import torch
 import tyro
 
 from clarion.base.errors import CheckpointError, ClarionError
+from clarion.cli.device import choose_device
 from clarion.cli.progress import ReadingProgress, TrainProgress
 from clarion.domains.tables import DATA, RECIPES
 from clarion.process.tables import PROCESSES
@@ -124,6 +125,8 @@ def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
         description=f"Recipes: {', '.join(RECIPES)}. {__doc__}",
         config=(tyro.conf.AvoidSubcommands,),
     )
+    if options.stop_after is not None and options.stop_after < 1:
+        raise ClarionError(f"stop_after must be at least 1, got {options.stop_after}.")
     if is_resumed and (chosen or config != default):
         raise ClarionError("A resumed training keeps its settings; give none beside --resume.")
     return recipe, options, config
@@ -143,17 +146,6 @@ def _take_process(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
 def _in_full(word: str) -> str:
     flag, equals, value = word.partition("=")
     return SHORT_FORMS.get(flag, flag) + equals + value
-
-
-def choose_device(name: str) -> str:
-    """ "auto" is the accelerator where there is one.
-
-    Raises:
-        ClarionError: if an accelerator is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ClarionError("device is cuda, but torch finds no CUDA device here; use cpu.")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
 def _run_name(recipe: str, config: TrainConfig) -> str:
