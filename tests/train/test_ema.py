@@ -136,6 +136,15 @@ def test_reconstruction_from_the_files_of_a_run(make_trainer):
         reconstruct_ema(trainer.run.parent, 0.07)
 
 
+@pytest.mark.parametrize("steps", [[1000], [500, 1000], range(500, 8501, 500)])
+@pytest.mark.parametrize("sigma_rel", [0.02, 0.07, 0.2, 0.25])
+def test_weights_that_never_moved_come_back_whatever_is_stored(steps, sigma_rel):
+    """An average of equal weights is those weights, however poorly the profile is met."""
+    stored = [(width, step) for step in steps for width in WIDTHS]
+    weights = solve_profile(stored, sigma_rel, steps[-1])
+    assert weights.sum() == pytest.approx(1, abs=1e-9)
+
+
 def test_buffers_are_taken_as_they_are_and_averages_come_back():
     ema, _ = track(path(7), WIDTHS)
     state = ema.state_dict(1)
