@@ -32,15 +32,15 @@ def deterministic_variants():
         if "solver_order" in names:
             options = [{"solver_order": k} for k in range(1, 4 if name == "unipc" else 5)]
         if "start" in names:
-            allowed = [start for start in STARTS if is_allowed(cls, start)]
-            options = [option | {"start": start} for option in options for start in allowed]
+            options = [option | {"start": start} for option in options for start in STARTS]
+            options = [option for option in options if is_allowed(cls, option)]
         for option in options:
             yield pytest.param(cls(**option), id="-".join(map(str, (name, *option.values()))))
 
 
-def is_allowed(cls, start):
+def is_allowed(cls, option):
     try:
-        cls(start=start)
+        cls(**option)
     except ValueError:
         return False
     return True

@@ -1,11 +1,14 @@
 """Averages of weights against explicit sums, integrals and averages tracked directly."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from clarion.base.errors import CheckpointError, ClarionError
+from clarion.train.checkpoint import TrainState, save_checkpoint
 from clarion.train.ema import EMA, gamma_of, profile_product, reconstruct_ema, solve_profile
 
 WIDTHS = (0.05, 0.1)
@@ -87,7 +90,7 @@ def test_products_of_profiles_against_quadrature(ends):
 
 def test_a_stored_average_is_reconstructed_as_itself():
     stored = [(width, step) for step in (100, 200, 300) for width in WIDTHS]
-    weights = solve_profile(stored, 0.1, 200)
+    weights, _ = solve_profile(stored, 0.1, 200)
     np.testing.assert_allclose(weights, np.eye(6)[3], rtol=0, atol=1e-8)
 
 
@@ -99,7 +102,7 @@ def test_another_width_is_reconstructed_from_snapshots(sigma_rel, step):
     """
     _, tracked = track(path(2000), (*WIDTHS, sigma_rel))
     stored = [(width, t) for t in range(100, step + 1, 100) for width in WIDTHS]
-    weights = solve_profile(stored, sigma_rel, step)
+    weights, _ = solve_profile(stored, sigma_rel, step)
     snapshots = torch.stack([tracked[t - 1, WIDTHS.index(width)] for width, t in stored])
     actual = (torch.from_numpy(weights)[:, None] * snapshots).sum(0)
     between = (tracked[step - 1, 0] - tracked[step - 1, 1]).norm()
@@ -121,7 +124,7 @@ def test_reconstruction_from_the_files_of_a_run(make_trainer):
     for last in (12, 9):
         stored = [key for key in kept if key[1] <= last]
         assert len(stored) == 2 * last / 3
-        weights = solve_profile(stored, 0.07, last)
+        weights, _ = solve_profile(stored, 0.07, last)
         actual = reconstruct_ema(trainer.run, 0.07, last)
         assert actual.keys() == dict(trainer.network.named_parameters()).keys()
         for name, tensor in actual.items():
@@ -141,7 +144,7 @@ def test_reconstruction_from_the_files_of_a_run(make_trainer):
 def test_weights_that_never_moved_come_back_whatever_is_stored(steps, sigma_rel):
     """An average of equal weights is those weights, however poorly the profile is met."""
     stored = [(width, step) for step in steps for width in WIDTHS]
-    weights = solve_profile(stored, sigma_rel, steps[-1])
+    weights, _ = solve_profile(stored, sigma_rel, steps[-1])
     assert weights.sum() == pytest.approx(1, abs=1e-9)
 
 
@@ -154,3 +157,33 @@ def test_buffers_are_taken_as_they_are_and_averages_come_back():
     fresh.load({name: tensor.clone() for name, tensor in ema.tensors().items()})
     assert torch.equal(fresh.state_dict(1)["weight"], state["weight"])
     Point().load_state_dict(state)
+
+
+def test_the_error_of_a_profile_is_that_of_its_integral():
+    stored, sigma_rel, step = [(0.05, 60), (0.1, 60), (0.05, 100), (0.1, 100)], 0.2, 100
+    weights, error = solve_profile(stored, sigma_rel, step)
+    tau = (np.arange(200_000) + 0.5) / 2000  # midpoints of (0, 100)
+
+    def profile(width, end):
+        gamma = gamma_of(width)
+        return np.where(tau < end, (gamma + 1) / end * (tau / end) ** gamma, 0.0)
+
+    wanted = profile(sigma_rel, step)
+    rest = wanted - sum(w * profile(*s) for w, s in zip(weights, stored, strict=True))
+    expected = math.sqrt((rest**2).sum() / (wanted**2).sum())
+    assert error == pytest.approx(expected, rel=1e-3)  # of the midpoint rule at the jumps
+
+
+def test_a_width_out_of_reach_is_refused(tmp_path):
+    network = torch.nn.Linear(1, 1)
+    ema = EMA(network, (0.05, 0.1))
+    for step in range(1, 11):
+        ema.update(step)
+    state = TrainState(10, "float32", ema.widths)
+    optimizer = torch.optim.AdamW(network.parameters())
+    network(torch.zeros(1, 1)).sum().backward()
+    optimizer.step()
+    save_checkpoint(tmp_path, state, network, ema, optimizer, 2)
+    assert reconstruct_ema(tmp_path, 0.07)
+    with pytest.raises(CheckpointError, match=r"width 0\.25 cannot be made.*0\.05, 0\.1"):
+        reconstruct_ema(tmp_path, 0.25)

@@ -25,8 +25,8 @@ class _AdamsBashforth(MultistepSampler):
 
     Args:
         solver_order: number k of values used, 1 to 4.
-        start: "euler" (leaves order 2), "corrected" (3), "heun" (3, one evaluation more) or
-            "runge_kutta" (4, two evaluations more); see `multistep.py`.
+        start: "euler" (leaves order 2), "corrected" (3), "heun" (3, one evaluation more; for k
+            of 3 and 4) or "runge_kutta" (4, two evaluations more; for k of 4); see `multistep.py`.
     """
 
     uses_residuals: ClassVar[bool] = True
@@ -36,7 +36,9 @@ class _AdamsBashforth(MultistepSampler):
 
     def __post_init__(self) -> None:
         check_whole("solver_order", self.solver_order, 1, 4)
-        check_choice("start", self.start, ("euler", "corrected", "heun", "runge_kutta"))
+        # A start that leaves more order than k values can have would cost evaluations for nothing.
+        starts = ["euler", "corrected", "heun", "runge_kutta"][: max(2, self.solver_order)]
+        check_choice("start", self.start, starts)
 
     @property
     def num_values(self) -> int:

@@ -74,6 +74,10 @@ class DPMpp2MSampler(_Exponential):
 class DPMpp3MSampler(_Exponential):
     """DPM-Solver++(3M). One evaluation a step, and those of the start.
 
+    It extrapolates through three values, and so wants steps whose length in log noise level changes
+    little from one to the next: on `time_uniform`, whose last steps are much the longest, or with
+    fewer than ten steps, 2M is more accurate.
+
     Args:
         start: "euler" (order 2), "corrected" (order 3) or "heun" (order 3, one evaluation more);
             see `multistep.py`.

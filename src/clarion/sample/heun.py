@@ -43,7 +43,11 @@ def heun_step(level: float, next_level: float) -> list[Update]:
 
 @dataclass(frozen=True)
 class HeunSampler(AffineSampler):
-    """Heun's method. Two evaluations a step but one for the last, order 2."""
+    """Heun's method. Two evaluations a step but one for the last, order 2.
+
+    It wants eight steps or more from noise to data: over fewer and longer ones, the slope at the
+    end of a step is far from that within it, and the error grows large. Take a multistep method.
+    """
 
     uses_residuals: ClassVar[bool] = True
 

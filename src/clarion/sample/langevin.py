@@ -36,6 +36,8 @@ class AnnealedLangevinSampler(AffineSampler):
     At each noise level of the grid but 0 it takes `steps_per_level` Langevin steps, and at the end
     it denoises: steps_per_level * num_steps + 1 evaluations. Its weak order, 1, is in `step_size`
     with the product of step_size and steps_per_level held: finer grids do not remove the bias.
+    Between neighbouring levels the steps must be able to remove the difference, so the grid takes
+    some hundred levels (the paper's models have up to 1000); a dozen leave the noise in.
 
     Args:
         steps_per_level: Langevin steps at each noise level.

@@ -25,6 +25,8 @@ from clarion.base.errors import CheckpointError, ClarionError
 from clarion.run.files import check_tensors, read_json, read_tensors
 from clarion.run.folder import checkpoints
 
+LARGEST_PROFILE_ERROR = 0.2
+
 
 def gamma_of(sigma_rel: float) -> float:
     """The exponent of the profile of relative width `sigma_rel`, in (0, 0.25].
@@ -96,7 +98,9 @@ def profile_product(
     return (gamma_a + 1) * (gamma_b + 1) / ((gamma_a + gamma_b + 1) * later) * shrink
 
 
-def solve_profile(stored: Iterable[tuple[float, int]], sigma_rel: float, step: int) -> np.ndarray:
+def solve_profile(
+    stored: Iterable[tuple[float, int]], sigma_rel: float, step: int
+) -> tuple[np.ndarray, float]:
     """Weights with which stored averages add up to the average of another width.
 
     Departure: the weights sum to 1. Without that constraint the best fit of a width far from those
@@ -106,6 +110,9 @@ def solve_profile(stored: Iterable[tuple[float, int]], sigma_rel: float, step: i
         stored: (sigma_rel, step) of each stored average.
         sigma_rel: the width that is wanted.
         step: the step at which it is wanted.
+
+    Returns:
+        The weights, and the length of what they leave of the profile, relative to the profile's.
     """
     widths, steps = (np.array(column, dtype=np.float64) for column in zip(*stored, strict=True))
     gammas = np.array([gamma_of(width) for width in widths])
@@ -116,7 +123,10 @@ def solve_profile(stored: Iterable[tuple[float, int]], sigma_rel: float, step: i
     # products are of size 1 / step; times the step, all rows are of one size.
     ones = np.ones((len(gammas), 1))
     system = np.block([[gram * step, ones], [ones.T, np.zeros((1, 1))]])
-    return np.linalg.lstsq(system, np.append(wanted * step, 1.0), rcond=None)[0][:-1]
+    weights = np.linalg.lstsq(system, np.append(wanted * step, 1.0), rcond=None)[0][:-1]
+    square = float(profile_product(gamma, at, gamma, at))
+    rest = square - 2 * weights @ wanted + weights @ gram @ weights
+    return weights, math.sqrt(max(0.0, rest) / square)
 
 
 def reconstruct_ema(run: Path, sigma_rel: float, step: int | None = None) -> dict[str, Tensor]:
@@ -145,7 +155,13 @@ def reconstruct_ema(run: Path, sigma_rel: float, step: int | None = None) -> dic
         for f in folders
         for width in read_json(f / "state.json")["ema_widths"]
     ]
-    weights = solve_profile([(w, s) for w, s, _ in stored], sigma_rel, last)
+    weights, error = solve_profile([(w, s) for w, s, _ in stored], sigma_rel, last)
+    if error > LARGEST_PROFILE_ERROR:
+        raise CheckpointError(
+            f"The average of width {sigma_rel} cannot be made of the {len(stored)} stored in {run}: "
+            f"the best fit leaves {error:.0%} of its profile. Stored widths: "
+            f"{', '.join(map(str, sorted({w for w, _, _ in stored})))}; more checkpoints reach further."
+        )
     total: dict[str, Tensor] = {}
     for (width, _, f), weight in zip(stored, weights, strict=True):
         prefix = f"{width}/"
