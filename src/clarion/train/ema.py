@@ -157,10 +157,11 @@ def reconstruct_ema(run: Path, sigma_rel: float, step: int | None = None) -> dic
     ]
     weights, error = solve_profile([(w, s) for w, s, _ in stored], sigma_rel, last)
     if error > LARGEST_PROFILE_ERROR:
+        widths = ", ".join(map(str, sorted({width for width, _, _ in stored})))
         raise CheckpointError(
-            f"The average of width {sigma_rel} cannot be made of the {len(stored)} stored in {run}: "
-            f"the best fit leaves {error:.0%} of its profile. Stored widths: "
-            f"{', '.join(map(str, sorted({w for w, _, _ in stored})))}; more checkpoints reach further."
+            f"The average of width {sigma_rel} cannot be made of those stored in {run}, of widths "
+            f"{widths}: the best fit leaves {error:.0%} of its profile. More checkpoints reach "
+            f"further."
         )
     total: dict[str, Tensor] = {}
     for (width, _, f), weight in zip(stored, weights, strict=True):
