@@ -41,7 +41,7 @@ def test_a_folder_becomes_a_model(
     assert model.sample(n=2, condition={"label": "left"}, num_steps=2).shape == (2, 1, 8, 8)
 
     out = str(tmp_path / "wide.png")
-    wide = ["sample", str(run), "--ema-width", "0.15", "--num-steps", "1", "--n", "1", "--out", out]
+    wide = ["sample", str(run), "--ema-width", "0.08", "--num-steps", "1", "--n", "1", "--out", out]
     assert main(wide) == 0
     averages = run / "steps" / "00000006" / "ema.safetensors"
     names = [name for name in load_file(averages) if not name.endswith("leave.bias")]
