@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -26,11 +28,15 @@ def commands() -> list[str]:
     return [line.split("#")[0] for line in lines if line.startswith("clarion ")]
 
 
+def results(name: str) -> dict[str, Any]:
+    """What a benchmark found."""
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())["results"]
+
+
 def orders_table() -> str:
-    """The table of measured orders, from what the benchmark wrote."""
-    results = json.loads((ROOT / "benchmarks" / "results" / "orders.json").read_text())["results"]
+    """The measured orders: the smallest and the largest over the five processes."""
     rows = ["| sampler | start | stated | measured |", "|---|---|---|---|"]
-    for key, row in results.items():
+    for key, row in results("orders").items():
         name, _, start = key.partition("/")
         low, high = min(row["observed"].values()), max(row["observed"].values())
         measured = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
@@ -38,13 +44,46 @@ def orders_table() -> str:
     return "\n".join(rows)
 
 
-def test_the_orders_are_those_that_were_measured() -> None:
-    assert orders_table() in README
+def overhead_table() -> str:
+    """Microseconds a step around a network that costs nothing."""
+    found = results("sampler_overhead")
+    rows = [
+        "| µs a step | Clarion, 1 | diffusers, 1 | Clarion, 64 | diffusers, 64 |",
+        "|---|---|---|---|---|",
+    ]
+    for method, row in found["batch_1"].items():
+        cells = [
+            f"{part[library]['per_step_us']['median']:.1f}"
+            for part in (row, found["batch_64"][method])
+            for library in ("clarion", "diffusers")
+        ]
+        rows.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def equal_error_table() -> str:
+    """Evaluations at which Clarion's defaults reach the error of others."""
+    found = results("sampling")["at_equal_error"]["evaluations_that_reach_the_error_of"]
+    rows = [
+        "| to reach the error of | 10 steps | 20 steps | 30 steps | 50 steps |",
+        "|---|---|---|---|---|",
+    ]
+    for other, by_steps in found.items():
+        cells = []
+        for row in by_steps.values():
+            reached = row["clarion, dpmpp_2m, trailing (defaults)"]
+            cells.append(f"{reached['median']:.1f} [{reached['low']:.1f}, {reached['high']:.1f}]")
+        rows.append(f"| {other} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize("table", [orders_table, overhead_table, equal_error_table])
+def test_its_tables_are_what_was_measured(table: Callable[[], str]) -> None:
+    assert table() in README
 
 
 def test_measured_orders_agree_with_those_stated() -> None:
-    results = json.loads((ROOT / "benchmarks" / "results" / "orders.json").read_text())["results"]
-    for row in results.values():
+    for row in results("orders").values():
         assert list(row["observed"].values()) == pytest.approx([row["stated"]] * 5, abs=0.1)
 
 
