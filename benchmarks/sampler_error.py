@@ -38,6 +38,7 @@ from harness import Benchmark, bootstrap
 SIDE = 8
 EVALUATIONS = (6, 8, 10, 12, 16, 20)
 NUM_STEPS_OF_REFERENCE = 1000
+STARTS = ("euler", "corrected", "heun", "runge_kutta")
 
 SAMPLERS: dict[str, Sampler] = {
     "dpmpp_2m, corrected": DPMpp2MSampler(),
@@ -51,11 +52,11 @@ SAMPLERS: dict[str, Sampler] = {
     **{
         f"deis {k}, {start}": DEISSampler(solver_order=k, start=start)
         for k in (2, 3)
-        for start in ("euler", "corrected", "heun", "runge_kutta")
+        for start in STARTS[: max(2, k)]
     },
     **{
         f"ipndm 4, {start}": IPNDMSampler(start=start)
-        for start in ("euler", "corrected", "heun", "runge_kutta")
+        for start in STARTS
     },
     "heun": HeunSampler(),
     "ddim": DDIMSampler(),
