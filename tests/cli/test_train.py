@@ -83,8 +83,39 @@ def test_the_process_can_be_chosen_by_name() -> None:
 
 def test_a_resumed_training_takes_no_settings() -> None:
     for setting in (["--batch-size", "3"], ["--process", "ve"], ["--process", "edm"]):
-        with pytest.raises(ClarionError, match="give none beside --resume"):
+        with pytest.raises(ClarionError, match="beside --resume only --data may be given"):
             parse(["--resume", "run", *setting])
+
+
+def test_a_recipe_for_your_own_data_asks_for_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "images", "--num-steps", "3"]) == 1
+    assert "Name the data: --data" in capsys.readouterr().err
+
+
+def test_a_run_is_resumed_from_any_folder_and_with_its_data_moved(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    monkeypatch.chdir(tmp_path)
+    arguments = ["train", "images", "--data", picture_folder.name, "--out", str(run), *TINY]
+    assert main([*arguments, "--stop-after", "3"]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["train", "--resume", str(run), "--stop-after", "4", "--json"]) == 0
+    moved = picture_folder.rename(tmp_path / "moved")
+    assert main(["train", "--resume", str(run), "--json"]) == 1
+    assert main(["train", "--resume", str(run), "--data", str(moved), "--json"]) == 0
+
+
+def test_a_training_whose_data_changed_is_not_resumed(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    arguments = ["train", "images", "--data", str(picture_folder), "--out", str(run), *TINY]
+    assert main([*arguments, "--stop-after", "3"]) == 0
+    (picture_folder / "left" / "0.png").unlink()
+    assert main(["train", "--resume", str(run)]) == 1
+    assert "The data have 15 examples, and had 16" in capsys.readouterr().err
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_over(

@@ -10,9 +10,10 @@ import torch
 import clarion
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.guide import CFG
-from clarion.process.grids import Trailing
+from clarion.process.grids import Karras, Trailing
 from clarion.run.files import read_tensors, write_tensors
 from clarion.run.model import Model
+from clarion.sample.ancestral import DDIMSampler
 from clarion.sample.heun import HeunSampler
 
 STEPS = {"num_steps": 3, "seed": 5}
@@ -217,7 +218,9 @@ def test_a_file_in_place_of_a_folder(tmp_path):
         ({"n": None, "indices": []}, "at least one sample"),
         ({"batch_size": 0}, "batch_size must be .* at least 1, got 0"),
         ({"guidance": CFG(2.0)}, "needs a condition .* Conditions of this model: label, pose"),
-        ({"guidance": "cfg:3", "condition": {"label": 1}}, "guidance must be rules such as"),
+        ({"guidance": "cgf:3", "condition": {"label": 1}}, "Did you mean 'cfg'"),
+        ({"sampler": "ddim:etta=1"}, "Did you mean 'eta'"),
+        ({"grid": "karras:rho=0"}, "rho must be above 0"),
         ({"guidance": 3.0, "condition": {"label": 1}}, r"rules such as CFG\(3.0\), got 3.0"),
         ({"condition": 3}, r"condition must be name -> value, .*, got 3\."),
     ],
@@ -413,3 +416,17 @@ def test_a_home_folder_is_understood(saved, monkeypatch):
     assert model.config.shape == (2, 8, 8)
     model.save("~/copy")
     assert sorted(p.name for p in (saved.parent / "copy").iterdir()) == FILES
+
+
+def test_settings_may_be_typed(model):
+    typed = model.sample(
+        n=2, condition={"label": 1}, guidance="cfg:2@0.1-0.9", sampler="ddim:eta=0.5", grid="karras"
+    )
+    built = model.sample(
+        n=2,
+        condition={"label": 1},
+        guidance=CFG(2.0, 0.1, 0.9),
+        sampler=DDIMSampler(eta=0.5),
+        grid=Karras(),
+    )
+    assert torch.equal(typed, built)

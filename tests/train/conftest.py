@@ -57,7 +57,7 @@ class BlobData(DataConfig):
 
 
 TINY = TrainConfig(
-    data=BlobData(),
+    data=BlobData("blobs"),
     validation_examples=6,
     network=UNetConfig(
         base_channels=8,

@@ -129,7 +129,14 @@ def test_measuring_the_precision_leaves_no_trace(make_trainer, same):
 def test_reports(make_trainer):
     log, trainer = [], make_trainer("run", report_every=3, validate_every=2, num_steps=4)
     trainer.train(log.append)
-    assert [(r["step"], "validation" in r) for r in log] == [
+    assert log[0] == {
+        "step": 0,
+        "weights": sum(p.numel() for p in trainer.network.parameters()),
+        "training_examples": len(trainer.order),
+        "validation_examples": len(trainer.examples) - len(trainer.order),
+        "device": "cpu",
+    }
+    assert [(r["step"], "validation" in r) for r in log[1:]] == [
         (2, True),
         (3, False),
         (4, False),
@@ -153,7 +160,7 @@ def test_a_report_is_the_mean_over_all_steps_since_the_last_one(make_trainer):
         num_steps=4,
         validation=make_trainer("x").examples,
     ).train(both.append)
-    expected = sum(r["loss"] for r in each) / 4
+    expected = sum(r["loss"] for r in each if "loss" in r) / 4
     assert next(r["loss"] for r in both if "loss" in r) == pytest.approx(expected, rel=1e-6)
 
 
@@ -276,7 +283,7 @@ def damage(name, change):
     ("break_it", "message"),
     [
         (lambda f: (f / "state.json").unlink(), r"state\.json is missing"),
-        (damage("state.json", lambda _: b"{}"), r"state\.json lacks 'ema_widths', 'precision'"),
+        (damage("state.json", lambda _: b"{}"), r"state\.json lacks 'ema_widths', 'num_ex"),
         (damage("state.json", lambda _: b"[1]"), r"state\.json must hold named values"),
         (damage("state.json", lambda c: c.replace(b"float32", b"float8")), "Unknown precision"),
         (damage("state.json", lambda c: c.replace(b'"step": 3', b'"step": "3"')), r"\.step must"),
@@ -300,8 +307,13 @@ def test_a_damaged_checkpoint_is_refused_by_name(make_trainer, break_it, message
 
 
 def test_the_state_of_a_checkpoint_reads_back():
-    state = TrainState(7, "bfloat16", (0.05, 0.1))
-    content = {"step": 7, "precision": "bfloat16", "ema_widths": [0.05, 0.1]}
+    state = TrainState(7, "bfloat16", (0.05, 0.1), 12)
+    content = {
+        "step": 7,
+        "precision": "bfloat16",
+        "ema_widths": [0.05, 0.1],
+        "num_examples": 12,
+    }
     assert from_json(TrainState, content, "state.json") == state
 
 

@@ -98,7 +98,9 @@ class TrainProgress:
 
     def _show(self, content: dict[str, Any]) -> None:
         if self._train is None:
-            self._train = self._bar.add_task("training", total=self._num_steps, status="")
+            self._train = self._bar.add_task(
+                "training", total=self._num_steps, completed=content["step"], status=""
+            )
         if "loss" in content:
             self._bar.update(self._train, completed=content["step"], status=_in_words(content))
         else:
@@ -114,8 +116,15 @@ def _in_words(content: dict[str, Any]) -> str:
             f"{left} left"
         )
     if "validation" in content:
-        levels = " ".join(f"{k}:{v:.3f}" for k, v in content["validation"].items() if k != "mean")
-        return f"{step}: validation {content['validation']['mean']:.4f} by noise level {levels}"
+        levels = [(float(k), v) for k, v in content["validation"].items() if k != "mean"]
+        shown = ", ".join(f"{level:.2g}: {loss:.3f}" for level, loss in levels)
+        return f"{step}: validation {content['validation']['mean']:.4f} (noise {shown})"
+    if "weights" in content:
+        return (
+            f"{step}: {content['weights']:,} weights on {content['device']}, "
+            f"{content['training_examples']:,} examples to train on and "
+            f"{content['validation_examples']:,} to validate on"
+        )
     if "precision" in content:
         times = ", ".join(f"{k} {v:.3f} s" for k, v in content["seconds_per_pass"].items())
         return f"training in {content['precision']} (a pass takes {times})"

@@ -16,12 +16,11 @@ from clarion.base.condition import encode_condition
 from clarion.base.errors import ClarionError
 from clarion.cli.device import choose_device
 from clarion.domains.tables import DOMAINS
-from clarion.guide.tables import parse_guidance
-from clarion.process.grids import Grid
+from clarion.guide.tables import GUIDANCE
+from clarion.process.tables import GRIDS
 from clarion.run.files import check_tensors
 from clarion.run.model import Model
-from clarion.run.serialize import parse_kind
-from clarion.sample.sampler import Sampler
+from clarion.sample.tables import SAMPLERS
 from clarion.train.ema import reconstruct_ema
 
 
@@ -69,10 +68,8 @@ class Options:
 
 def main(arguments: list[str]) -> int:
     """Draw, write, and say how long it took; returns the exit status."""
-    options = tyro.cli(Options, args=arguments, prog="clarion sample", description=__doc__)
+    options = tyro.cli(Options, args=arguments, prog="clarion sample", description=_description())
     condition = parse_conditions(options.condition)
-    guidance = [parse_guidance(text) for text in options.guidance]
-    sampler, grid = parse_kind(Sampler, options.sampler), parse_kind(Grid, options.grid)
     model = Model.load(options.run, device=choose_device(options.device))
     if options.ema_width is not None:
         run, network = Path(options.run), model.denoiser.network
@@ -90,10 +87,10 @@ def main(arguments: list[str]) -> int:
     samples = model.sample(
         indices=indices,
         condition=condition,
-        guidance=guidance,
-        sampler=sampler,
+        guidance=options.guidance,
+        sampler=options.sampler,
         num_steps=options.num_steps,
-        grid=grid,
+        grid=options.grid,
         seed=options.seed,
         batch_size=options.batch_size,
         precision=options.precision,
@@ -112,6 +109,11 @@ def main(arguments: list[str]) -> int:
     }
     print(json.dumps(summary) if options.json else _in_words(summary))
     return 0
+
+
+def _description() -> str:
+    names = {"Samplers": SAMPLERS, "Grids": GRIDS, "Guidance rules": GUIDANCE}
+    return f"{__doc__} " + " ".join(f"{k}: {', '.join(table)}." for k, table in names.items())
 
 
 def parse_conditions(texts: tuple[str, ...]) -> dict[str, str | list[str]]:

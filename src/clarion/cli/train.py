@@ -22,6 +22,7 @@ import tyro
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.cli.device import choose_device
 from clarion.cli.progress import ReadingProgress, TrainProgress
+from clarion.domains.image.recipes import NOT_NAMED
 from clarion.domains.tables import DATA, RECIPES
 from clarion.process.tables import PROCESSES
 from clarion.run import folder
@@ -67,9 +68,13 @@ def main(arguments: list[str]) -> int:
     recipe, options, config = parse(arguments)
     device = torch.device(choose_device(options.device))
     if options.resume is not None:
-        run = options.resume
+        run, source = options.resume, config.data.source
         config = folder.read_train_config(run, DATA)
+        if source != NOT_NAMED:
+            config = replace(config, data=replace(config.data, source=source))
     else:
+        if config.data.source == NOT_NAMED:
+            raise ClarionError("Name the data: --data FOLDER, parquet files, or a hub name.")
         run = options.out or Path("runs") / _run_name(recipe, config)
         if run.exists() and any(run.iterdir()):
             raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")
@@ -92,7 +97,8 @@ def main(arguments: list[str]) -> int:
         if is_new:
             progress.describe(config.data.describe(examples))
         is_complete = trainer.train(progress.report, options.stop_after)
-    state = "Trained" if is_complete else f"Stopped at step {trainer.step}"
+    done = f"Trained, {config.num_steps} steps"
+    state = done if is_complete else f"Stopped at step {trainer.step}"
     hint = "" if is_complete else f"\nGo on with: clarion train --resume {run}"
     print(f"{state}: {run}{hint}", file=sys.stderr if options.json else sys.stdout)
     return 0
@@ -127,8 +133,17 @@ def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
     )
     if options.stop_after is not None and options.stop_after < 1:
         raise ClarionError(f"stop_after must be at least 1, got {options.stop_after}.")
-    if is_resumed and (chosen or config != default):
-        raise ClarionError("A resumed training keeps its settings; give none beside --resume.")
+    source = config.data.source
+    if is_resumed:
+        is_same = config == replace(default, data=replace(default.data, source=source))
+        if chosen or not is_same:
+            raise ClarionError(
+                "A resumed training keeps its settings; beside --resume only --data may be given, "
+                "to say where the same data are now."
+            )
+    place = Path(source).expanduser()
+    if place.exists():  # written in full, so that a run can be resumed from any folder
+        config = replace(config, data=replace(config.data, source=str(place.resolve())))
     return recipe, options, config
 
 

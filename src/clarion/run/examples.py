@@ -67,6 +67,8 @@ class DataConfig(ABC):
     domain: ClassVar[str]
     """The kind of data, a name in `domains.tables.DOMAINS`."""
 
+    source: str
+
     @abstractmethod
     def open(self, on_progress: OnProgress | None = None) -> ExampleSet:
         """Find and check the data.

@@ -14,11 +14,13 @@ from clarion.base.errors import CheckpointError, ClarionError
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.network import AUTOCAST, NetworkDenoiser
 from clarion.guide.rule import Guidance
+from clarion.guide.tables import parse_guidance
 from clarion.process.grids import Grid
 from clarion.run import folder
 from clarion.run.config import ModelConfig
 from clarion.run.files import check_tensors, read_tensors, write_folder, write_tensors
 from clarion.run.normalizer import Normalizer
+from clarion.run.serialize import parse_kind
 from clarion.sample.loop import Callback, generate, sample_indices
 from clarion.sample.sampler import Sampler
 
@@ -75,7 +77,7 @@ class Model:
         *,
         indices: Iterable[int] | None = None,
         condition: Mapping[str, Any] | None = None,
-        guidance: Guidance | Sequence[Guidance] = (),
+        guidance: Guidance | str | Sequence[Guidance | str] = (),
         sampler: Sampler | str = "dpmpp_2m",
         num_steps: int = 12,
         grid: Grid | str = "trailing",
@@ -92,10 +94,10 @@ class Model:
             n: how many, numbered from 0 ...
             indices: ... or the numbers of those that are wanted.
             condition: name -> one value for all samples, or one for each.
-            guidance: a rule, or several, the first innermost.
-            sampler: a sampler, or its name.
+            guidance: a rule, or several, the first innermost; also as typed, "cfg:3@0.2-0.7".
+            sampler: a sampler, or its name, with settings if need be: "ddim:eta=0.5".
             num_steps: steps of the grid.
-            grid: time grid, or its name.
+            grid: time grid, or its name, with settings if need be: "karras:rho=5".
             seed: seed of the whole set.
             batch_size: samples at a time.
             precision: "float32", or "bfloat16" for speed where the processor has it; the sampler
@@ -127,8 +129,8 @@ class Model:
             indices=numbers,
             batch_size=batch_size,
             condition=given.to(device),
-            sampler=sampler,
-            grid=grid,
+            sampler=parse_kind(Sampler, sampler) if isinstance(sampler, str) else sampler,
+            grid=parse_kind(Grid, grid) if isinstance(grid, str) else grid,
             num_steps=num_steps,
             seed=seed,
             callback=callback,
@@ -188,7 +190,8 @@ class Model:
 
 
 def _rules(guidance: Any) -> tuple[Guidance, ...]:
-    rules = tuple(guidance) if isinstance(guidance, list | tuple) else (guidance,)
+    given = guidance if isinstance(guidance, list | tuple) else (guidance,)
+    rules = tuple(parse_guidance(rule) if isinstance(rule, str) else rule for rule in given)
     for rule in rules:
         if not isinstance(rule, Guidance):
             raise ClarionError(f"guidance must be rules such as CFG(3.0), got {rule!r}.")

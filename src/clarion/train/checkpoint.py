@@ -44,11 +44,13 @@ class TrainState:
         step: optimiser steps done.
         precision: "float32" or "bfloat16", as measured when the training began.
         ema_widths: of the averages stored beside it.
+        num_examples: size of the data, on which their order depends.
     """
 
     step: int
     precision: str
     ema_widths: tuple[float, ...]
+    num_examples: int
 
     def __post_init__(self) -> None:
         AUTOCAST[self.precision]

@@ -94,8 +94,18 @@ class Trainer:
         self.precision = config.precision
 
     def resume(self, folder: Path) -> None:
-        """Go on from a checkpoint of the same run."""
+        """Go on from a checkpoint of the same run.
+
+        Raises:
+            CheckpointError: if it is not whole.
+            DataError: if the data are not as many as they were.
+        """
         state = load_checkpoint(folder, self.network, self.ema, self.optimizer)
+        if state.num_examples != len(self.examples):
+            raise DataError(
+                f"The data have {len(self.examples)} examples, and had {state.num_examples} when "
+                f"{self.run} was trained on them; their order would be another. Put them back."
+            )
         self.step = self._saved_step = state.step
         self.precision = state.precision
 
@@ -111,9 +121,10 @@ class Trainer:
         """
         if stop_after is not None and stop_after < 1:
             raise ClarionError(f"stop_after must be at least 1, got {stop_after}.")
-        self._choose_precision(report)
         last = min(self.config.num_steps, stop_after or self.config.num_steps)
         with StopRequest() as stop:
+            report(self._beginning())
+            self._choose_precision(report)
             window = _Window(self.step)
             while self.step < last and not stop.is_set:
                 loss, gradient = self._train_step()
@@ -138,7 +149,8 @@ class Trainer:
         """
         if not all(bool(p.isfinite().all()) for p in self.network.parameters()):
             raise self._diverged("The weights are not finite")
-        state = TrainState(self.step, self.precision, self.config.ema_widths)
+        count = len(self.examples)
+        state = TrainState(self.step, self.precision, self.config.ema_widths, count)
         save_checkpoint(
             self.run, state, self.network, self.ema, self.optimizer, self.config.keep_checkpoints
         )
@@ -188,6 +200,16 @@ class Trainer:
         return x0, Condition(
             {name: value.to(self.device) for name, value in values.items()}, present
         )
+
+    def _beginning(self) -> dict[str, Any]:
+        held_out = len(self._validation[0]) if self._validation else 0
+        return {
+            "step": self.step,
+            "weights": sum(p.numel() for p in self.network.parameters()),
+            "training_examples": len(self.order),
+            "validation_examples": held_out,
+            "device": str(self.device),
+        }
 
     def _choose_precision(self, report: Report) -> None:
         """Measure once, at the very start; a resumed training keeps what was chosen."""

@@ -26,6 +26,9 @@ class DataOrder:
         self._indices, self._seed = indices, seed
         self._pass_number, self._pass = -1, indices
 
+    def __len__(self) -> int:
+        return len(self._indices)
+
     def take(self, position: int, count: int) -> Tensor:
         """The `count` examples from `position` on, (count,) int64."""
         parts, n = [], len(self._indices)

@@ -6,6 +6,9 @@ from clarion.domains.image.data import ImageData
 from clarion.nets.unet import UNetConfig
 from clarion.run.config import OptimizerConfig, TrainConfig
 
+NOT_NAMED = "?"
+"""The source of a recipe whose data its user has to name."""
+
 FASHION_CLASSES = (
     "t-shirt",
     "trouser",
@@ -63,7 +66,7 @@ def images() -> TrainConfig:
     want `--network.base-channels 32` and patience.
     """
     return TrainConfig(
-        data=ImageData(source="."),
+        data=ImageData(source=NOT_NAMED),
         network=UNetConfig(
             base_channels=64, channel_multipliers=(1, 2, 3), attention_levels=(2,), head_width=32
         ),
