@@ -66,6 +66,13 @@ class Model:
         self.denoiser.to(device)
         return self
 
+    def __repr__(self) -> str:
+        conditions = ", ".join(self.config.condition) or "none"
+        return (
+            f"Model of samples of shape {self.config.shape}: {self.num_parameters:,} weights, "
+            f"conditions {conditions}"
+        )
+
     @property
     def num_parameters(self) -> int:
         """Weights of the network."""

@@ -191,10 +191,10 @@ def _describe_mixed(
     if (other_shape.height, other_shape.width) == (height, width):
         return (
             f"The pictures differ in channels: {one} has {channels}, {two} has "
-            f"{other_shape.channels}. Set channels: 1 grey, 3 RGB, 4 RGBA."
+            f"{other_shape.channels}. Set channels (--channels): 1 grey, 3 RGB, 4 RGBA."
         )
     fix = (
-        "Set size (side in pixels) and resize (crop, pad or stretch)."
+        "Set size, the side in pixels, and resize (--size 32 --resize crop, pad or stretch)."
         if rule.size is None
         else "Set resize to crop, pad or stretch."
     )
