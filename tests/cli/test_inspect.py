@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from clarion.cli.main import main
@@ -65,6 +66,23 @@ def test_data_take_the_flags_that_say_how_to_read_them(
         assert (content["shape"], content["num_skipped"]) == ([1, 4, 4], 1)
     assert main(["inspect", str(saved_model), *flags]) == 1
     assert "is no data" in capsys.readouterr().err
+
+
+def test_data_that_cannot_be_used_as_they_are_are_surveyed(
+    picture_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (20, 8)).save(picture_folder / "left" / "wide.png")
+    (picture_folder / "right" / "broken.png").write_bytes(b"no picture")
+    assert main(["inspect", str(picture_folder), "--json"]) == 1
+    shown = capsys.readouterr()
+    content = json.loads(shown.out)
+    assert content["count"] == 18
+    assert content["sizes"] == {"8x8": 16, "20x8": 1}
+    assert content["channels"] == {"1": 16, "3": 1}
+    assert [Path(bad["name"]).name for bad in content["bad"]] == ["broken.png"]
+    assert "wide.png" in shown.err
+    assert main(["inspect", str(picture_folder)]) == 1
+    assert "8x8 (16), 20x8 (1)" in capsys.readouterr().out
 
 
 def test_a_truncated_file_is_named(

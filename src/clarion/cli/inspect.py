@@ -15,7 +15,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from clarion.base.errors import ClarionError
+from clarion.base.errors import ClarionError, DataError
 from clarion.cli.progress import ReadingProgress
 from clarion.domains.image.data import ImageData
 from clarion.run import folder
@@ -129,8 +129,13 @@ def _parse(arguments: list[str]) -> tuple[Options, ImageData]:
 
 
 def _inspect_data(config: ImageData, as_json: bool) -> int:
-    with ReadingProgress() as progress:
-        report = config.describe(config.open(progress.reading))
+    try:
+        with ReadingProgress() as progress:
+            report = config.describe(config.open(progress.reading))
+    except DataError:
+        survey = config.survey()  # if there are no data at all, its error is the one to see
+        print(json.dumps(survey.to_json())) if as_json else Console().print(survey)
+        raise
     print(json.dumps(report.to_json())) if as_json else Console().print(report)
     return 0
 

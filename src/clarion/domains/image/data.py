@@ -13,6 +13,7 @@ from clarion.domains.image.image_set import ImageSet
 from clarion.domains.image.reading import read_image_set
 from clarion.domains.image.report import DataReport
 from clarion.domains.image.sources import PictureSource, is_hub_name, open_source
+from clarion.domains.image.survey import Survey
 from clarion.run.examples import DataConfig, OnProgress
 from clarion.run.normalizer import Normalizer
 
@@ -112,6 +113,10 @@ class ImageData(DataConfig):
     def fit_normalizer(self, examples: ImageSet) -> Normalizer:
         """Zero mean and unit variance in each channel, in units of 0 black to 1 white."""
         return Normalizer(*fit_normalizer(examples))
+
+    def survey(self) -> Survey:
+        """Which sizes, channels and bad pictures there are, whatever is asked of them here."""
+        return Survey.measure(self._open_source())
 
     def describe(self, examples: ImageSet) -> DataReport:
         """Count, size, channels, range, class balance, exact duplicates, sigma_data."""
