@@ -54,10 +54,7 @@ SAMPLERS: dict[str, Sampler] = {
         for k in (2, 3)
         for start in STARTS[: max(2, k)]
     },
-    **{
-        f"ipndm 4, {start}": IPNDMSampler(start=start)
-        for start in STARTS
-    },
+    **{f"ipndm 4, {start}": IPNDMSampler(start=start) for start in STARTS},
     "heun": HeunSampler(),
     "ddim": DDIMSampler(),
 }
