@@ -67,13 +67,15 @@ def main(arguments: list[str]) -> int:
     """Train, and say where the run stands; returns the exit status."""
     recipe, options, config = parse(arguments)
     device = torch.device(choose_device(options.device))
+    source = config.data.source
+    is_new = options.resume is None
     if options.resume is not None:
-        run, source = options.resume, config.data.source
+        run = options.resume
         config = folder.read_train_config(run, DATA)
         if source != NOT_NAMED:
-            config = replace(config, data=replace(config.data, source=source))
+            config = _with_source(config, source)
     else:
-        if config.data.source == NOT_NAMED:
+        if source == NOT_NAMED:
             raise ClarionError("Name the data: --data FOLDER, parquet files, or a hub name.")
         run = options.out or Path("runs") / _run_name(recipe, config)
         if run.exists() and any(run.iterdir()):
@@ -82,7 +84,6 @@ def main(arguments: list[str]) -> int:
         examples = config.data.open(progress.reading)
         validation = config.validation.open(progress.reading) if config.validation else None
     model = model_config(config, examples)
-    is_new = options.resume is None
     fit = config.data.fit_normalizer
     normalizer = fit(examples) if is_new else folder.read_normalizer(run)
     trainer = Trainer(config, model, examples, validation, normalizer, run, device)
@@ -134,17 +135,19 @@ def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
     if options.stop_after is not None and options.stop_after < 1:
         raise ClarionError(f"stop_after must be at least 1, got {options.stop_after}.")
     source = config.data.source
-    if is_resumed:
-        is_same = config == replace(default, data=replace(default.data, source=source))
-        if chosen or not is_same:
-            raise ClarionError(
-                "A resumed training keeps its settings; beside --resume only --data may be given, "
-                "to say where the same data are now."
-            )
+    if is_resumed and (chosen or config != _with_source(default, source)):
+        raise ClarionError(
+            "A resumed training keeps its settings; beside --resume only --data may be given, "
+            "to say where the same data are now."
+        )
     place = Path(source).expanduser()
     if place.exists():  # written in full, so that a run can be resumed from any folder
-        config = replace(config, data=replace(config.data, source=str(place.resolve())))
+        config = _with_source(config, str(place.resolve()))
     return recipe, options, config
+
+
+def _with_source(config: TrainConfig, source: str) -> TrainConfig:
+    return replace(config, data=replace(config.data, source=source))
 
 
 def _take_process(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:

@@ -3,7 +3,7 @@
     steps/00010000/model.safetensors      weights
                    ema.safetensors        their averages
                    optimizer.safetensors  moments of Adam
-                   state.json             step, precision, widths of the averages
+                   state.json             step, precision, averages' widths, number of examples
 
 There is no random state: all randomness of a step follows from the seed and the step's number. The
 position in the data is the number of steps times the size of a batch.

@@ -52,7 +52,7 @@ class Trainer:
         examples: the training data.
         validation: other data; None holds out a part of the training data.
         normalizer: between data units and model units.
-        run: the folder of the run, which exists.
+        run: the folder of the run; nothing is written there before `train`.
         device: where to train.
     """
 
