@@ -36,13 +36,13 @@ from torch import Tensor
 
 from clarion import Model
 from clarion.base.condition import ClassEntry, Condition, encode_condition
+from clarion.base.normalizer import Normalizer
 from clarion.base.streams import SampleStreams
 from clarion.denoise.network import NetworkDenoiser
 from clarion.guide import CFG
 from clarion.nets import UNetConfig
 from clarion.process import EDM
 from clarion.run.config import ModelConfig
-from clarion.run.normalizer import Normalizer
 from clarion.sample import sample
 from harness import NUM_RESAMPLES, Benchmark, interleave, ratio, show_ratio, summary, timed
 

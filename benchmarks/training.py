@@ -27,10 +27,10 @@ import torch
 from torch import Tensor, nn
 
 from clarion.base.condition import ClassEntry, Condition, ConditionSpec
+from clarion.base.normalizer import Normalizer
 from clarion.nets import UNetConfig
 from clarion.run.config import OptimizerConfig, TrainConfig
 from clarion.run.examples import DataConfig, DataDescription, OnProgress
-from clarion.run.normalizer import Normalizer
 from clarion.train.ema import EMA
 from clarion.train.loop import Trainer, model_config
 from clarion.train.optimizer import build_optimizer

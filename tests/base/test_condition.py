@@ -67,7 +67,7 @@ def test_labels(given, expected):
         (torch.tensor([True, False]), "'label' must be a whole number, got True"),
         (math.nan, "'label' must be a whole number, got nan"),
         (math.inf, "'label' must be a whole number, got inf"),
-        ([None, 1], "'label' must be a whole number, got None"),
+        ([True, 1], "'label' must be a whole number, got True"),
         (1j, "'label' must be a whole number, got 1j"),
         (b"1", "'label' must be a whole number, got b'1'"),
         (torch.tensor([[1], [2]]), r"'label' must be a whole number, got \[1\]"),
@@ -129,7 +129,7 @@ def test_a_word_is_no_label_where_classes_have_no_names():
         (5, r"'size' must have shape \(2,\) or \(2, 2\), got \(\)"),
         ("ab", "'size' must be numbers, got 'ab'"),
         (["a", "b"], "'size' must be numbers"),
-        ([None, 1], "'size' must be numbers"),
+        ([None, "x"], "'size' must be numbers"),
         ([[1], [2, 3]], "'size' must be numbers"),
     ],
 )

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from clarion.base.condition import ClassEntry
+from clarion.base.normalizer import Normalizer
 from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import EDM
 from clarion.run.config import ModelConfig
 from clarion.run.model import Model
-from clarion.run.normalizer import Normalizer
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from PIL import Image
 import clarion
 from clarion.base.condition import ClassEntry
 from clarion.base.errors import ClarionError
+from clarion.base.normalizer import Normalizer
 from clarion.cli.main import main
 from clarion.cli.sample import parse_conditions
 from clarion.nets.unet import UNetConfig
@@ -20,7 +21,6 @@ from clarion.process.gaussian import EDM
 from clarion.process.grids import LogSNRUniform
 from clarion.run.config import ModelConfig
 from clarion.run.model import Model
-from clarion.run.normalizer import Normalizer
 
 
 def test_numbers_are_those_of_the_library(
@@ -81,7 +81,7 @@ def test_a_grid_is_one_picture(saved_model: Path, tmp_path: Path, ending: str) -
         (["--sampler", "ddim:eta=x"], "eta"),
         (["--sampler", "ddim:eta=-1"], "eta"),
         (["--sampler", "deis:start=eulr"], "deis.start must be one of 'euler', 'corrected', "),
-        (["--grid", "karras:rho=0"], "karras: rho must be above 0, got 0.0"),
+        (["--grid", "karras:rho=0"], "rho must be above 0, got 0.0"),
         (["--condition", "label=2"], "must be in 0..1, got 2"),
         (["--condition", "label=-1"], "must be in 0..1, got -1"),
         (["--condition", "label=leeft"], "Did you mean 'left'?"),

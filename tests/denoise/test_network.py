@@ -8,6 +8,7 @@ from torch import nn
 
 from clarion.base.condition import ClassEntry, encode_condition
 from clarion.base.errors import ClarionError, UnknownNameError
+from clarion.denoise import Visit
 from clarion.denoise.network import NetworkDenoiser
 from clarion.denoise.parametrization import PARAMETRIZATIONS, from_x0
 from clarion.process import PROCESSES, Flow
@@ -93,7 +94,7 @@ def test_the_condition_reaches_the_network_and_evaluations_are_counted():
     assert denoiser.num_evaluations == 3
     denoiser(draw(2, 2), t[:2])
     assert denoiser.num_evaluations == 5
-    assert denoiser.at(0.5) is denoiser
+    assert denoiser.at(Visit(0.5)) is denoiser
 
 
 def test_autocast_is_for_the_network_alone():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from clarion.denoise import Visit
 from clarion.denoise.exact import GaussianDenoiser, MixtureDenoiser, SubspaceDenoiser
 from clarion.lab.axes import random_axes
 from clarion.lab.gradient import GradientGuided
@@ -101,8 +102,8 @@ def test_a_sample_does_not_depend_on_its_batch_and_no_gradient_is_kept():
 
 def test_strength_zero_steps_out_of_the_way_and_evaluations_are_those_within():
     inner = MixtureDenoiser(VPCosine(), **MIXTURE)
-    assert GradientGuided(inner, curved, 0.0).at(0.5) is inner
+    assert GradientGuided(inner, curved, 0.0).at(Visit(0.5)) is inner
     guided = GradientGuided(inner, curved, 0.3)
-    assert guided.at(0.5) is guided
+    assert guided.at(Visit(0.5)) is guided
     guided(points(), torch.full((6,), 0.5, dtype=torch.float64))
     assert guided.num_evaluations == inner.num_evaluations == 6

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from clarion.base.condition import ClassEntry, VectorEntry
+from clarion.base.normalizer import Normalizer
 from clarion.nets import UNetConfig
 from clarion.process import EDM
 from clarion.run.config import ModelConfig
 from clarion.run.model import Model
-from clarion.run.normalizer import Normalizer
 
 SPEC = {"label": ClassEntry(3, ("cat", "dog", "eel")), "pose": VectorEntry(2)}
 

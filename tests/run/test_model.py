@@ -298,7 +298,7 @@ def test_samples_are_in_data_units(make_model):
     x0 = (model.sample(2, **STEPS) - torch.tensor([0.3, 0.5]).view(2, 1, 1)) / torch.tensor(
         [0.2, 0.4]
     ).view(2, 1, 1)
-    model.normalizer = clarion.run.normalizer.Normalizer((0.0, 0.0), (1.0, 1.0))
+    model.normalizer = clarion.base.normalizer.Normalizer((0.0, 0.0), (1.0, 1.0))
     torch.testing.assert_close(x0, model.sample(2, **STEPS), rtol=0, atol=1e-5)
 
 
@@ -425,7 +425,7 @@ def test_settings_may_be_typed(model):
     built = model.sample(
         n=2,
         condition={"label": 1},
-        guidance=CFG(2.0, 0.1, 0.9),
+        guidance=CFG(2.0, t_low=0.1, t_high=0.9),
         sampler=DDIMSampler(eta=0.5),
         grid=Karras(),
     )

@@ -101,14 +101,17 @@ def test_a_rule_is_asked_for_its_cheapest_form_at_each_time():
     asked = []
 
     class Counting(ElementwiseDenoiser):
-        def at(self, t):
-            asked.append(t)
+        def at(self, visit):
+            asked.append(visit)
             return self
 
     sample(Counting(EDM()), (2,), n=1, sampler="heun", num_steps=3)
-    assert len(asked) == 5
-    assert asked[1] == asked[2]
-    assert asked == sorted(asked, reverse=True)
+    times = [visit.t for visit in asked]
+    assert len(times) == 5
+    assert times[1] == times[2]
+    assert times == sorted(times, reverse=True)
+    assert all(visit.memory is asked[0].memory for visit in asked)
+    assert asked[-1].next_t == 0
 
 
 def test_conditions_are_split_along_with_their_samples():

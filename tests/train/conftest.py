@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import ClassEntry
+from clarion.base.normalizer import Normalizer
 from clarion.nets import UNetConfig
 from clarion.run.config import LossConfig, OptimizerConfig, TrainConfig
 from clarion.run.examples import DataConfig
-from clarion.run.normalizer import Normalizer
 from clarion.train.loop import Trainer, model_config
 
 

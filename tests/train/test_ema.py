@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from clarion.base.errors import CheckpointError, ClarionError
+from clarion.run.averages import gamma_of, profile_product, reconstruct_ema, solve_profile
 from clarion.train.checkpoint import TrainState, save_checkpoint
-from clarion.train.ema import EMA, gamma_of, profile_product, reconstruct_ema, solve_profile
+from clarion.train.ema import EMA
 
 WIDTHS = (0.05, 0.1)
 

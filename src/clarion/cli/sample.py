@@ -18,10 +18,8 @@ from clarion.cli.device import choose_device
 from clarion.domains.tables import DOMAINS
 from clarion.guide.tables import GUIDANCE
 from clarion.process.tables import GRIDS
-from clarion.run.files import check_tensors
 from clarion.run.model import Model
 from clarion.sample.tables import SAMPLERS
-from clarion.train.ema import reconstruct_ema
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,8 @@ def main(arguments: list[str]) -> int:
     """Draw, write, and say how long it took; returns the exit status."""
     options = tyro.cli(Options, args=arguments, prog="clarion sample", description=_description())
     condition = parse_conditions(options.condition)
-    model = Model.load(options.run, device=choose_device(options.device))
-    if options.ema_width is not None:
-        run, network = Path(options.run), model.denoiser.network
-        weights = reconstruct_ema(run, options.ema_width)
-        check_tensors(run, weights, dict(network.named_parameters()))
-        network.load_state_dict(weights, strict=False)  # buffers stay
+    device = choose_device(options.device)
+    model = Model.load(options.run, device=device, ema_width=options.ema_width)
     domain = DOMAINS[model.config.domain]
     out = options.out or Path(f"samples{domain.suffix}")
     if options.n < 1 or options.first < 0:

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 
 from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError
 from clarion.denoise.estimate import Estimate
 from clarion.process.gaussian import GaussianProcess
 
 
-class _Count:
-    """A number that is counted up: torch's modules take four times as long to set an attribute."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Visit:
+    """A sampler's stop at one time of its way.
 
-    __slots__ = ("total",)
+    Args:
+        t: the time.
+        next_t: the time to which the sampler goes from here, 0 for clean data; None: not known.
+        memory: shared by all stops of one run through the times, and empty at its start: here a
+            rule may keep what it has to remember from one stop to the next.
+    """
+
+    t: float
+    next_t: float | None = None
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+
+class _Count:
+    """Numbers that are counted up: torch's modules take four times as long to set an attribute."""
+
+    __slots__ = ("gradients", "total")
 
     def __init__(self) -> None:
         self.total = 0
+        self.gradients = 0
 
 
 class Denoiser(nn.Module):
@@ -33,7 +53,7 @@ class Denoiser(nn.Module):
     def __init__(self, process: GaussianProcess) -> None:
         super().__init__()
         self.process = process
-        self._evaluations = _Count()
+        self._count = _Count()
 
     @abstractmethod
     def estimate(self, x_t: Tensor, t: Tensor, condition: Condition | None) -> Estimate:
@@ -48,18 +68,29 @@ class Denoiser(nn.Module):
             t: times in [process.t_min, process.t_max], (batch,).
             condition: what is known of each sample; None where nothing is.
         """
-        self._evaluations.total += x_t.shape[0]
+        if condition is not None and condition.terms:
+            raise ClarionError("A weighted sum of conditions needs the rule `guide.Compose`.")
+        self._count.total += x_t.shape[0]
         return self.estimate(x_t, t, condition)
 
     @property
     def num_evaluations(self) -> int:
         """Network evaluations so far, each sample of each batch counted."""
-        return self._evaluations.total
+        return self._count.total
 
-    def at(self, t: float) -> Denoiser:
-        """The cheapest denoiser that agrees with this one at time `t`.
+    @property
+    def num_gradients(self) -> int:
+        """Passes backwards through the network so far, each sample of each batch counted."""
+        return self._count.gradients
 
-        A sampler asks once for each of its times, before its loop: a rule that has no effect at `t`
+    def count_gradients(self, num_samples: int) -> None:
+        """To be called by whoever takes a gradient through `forward`."""
+        self._count.gradients += num_samples
+
+    def at(self, visit: Visit) -> Denoiser:
+        """The cheapest denoiser that agrees with this one at the time of `visit`.
+
+        A sampler asks once for each of its stops, before its loop: a rule that has no effect there
         steps out of the way here, so that no step of the loop has to look at the clock.
         """
         return self
@@ -83,3 +114,11 @@ class DenoiserWrapper(Denoiser):
     def num_evaluations(self) -> int:
         """Network evaluations of the denoiser within."""
         return self.inner.num_evaluations
+
+    @property
+    def num_gradients(self) -> int:
+        """Passes backwards through the denoiser within."""
+        return self.inner.num_gradients
+
+    def count_gradients(self, num_samples: int) -> None:
+        self.inner.count_gradients(num_samples)

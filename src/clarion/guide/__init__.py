@@ -1,7 +1,8 @@
 """How a signal steers: each rule, called on a denoiser, gives a denoiser."""
 
-from clarion.guide.classifier_free import CFG
-from clarion.guide.rule import Guidance
-from clarion.guide.tables import GUIDANCE, parse_guidance
+from clarion.guide.compose import Compose
+from clarion.guide.contrast.cfg import CFG
+from clarion.guide.rule import Guidance, SampleSpace
+from clarion.guide.tables import GUIDANCE
 
-__all__ = ["CFG", "GUIDANCE", "Guidance", "parse_guidance"]
+__all__ = ["CFG", "GUIDANCE", "Compose", "Guidance", "SampleSpace"]

@@ -3,27 +3,151 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
-from clarion.denoise.denoiser import Denoiser
+import torch
+from torch import Tensor
+
+from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError
+from clarion.base.normalizer import Normalizer
+from clarion.base.shapes import expand_like
+from clarion.denoise.denoiser import Denoiser, DenoiserWrapper, Visit
+from clarion.denoise.estimate import Estimate
+
+ROUNDING = 1e-6
+"""How far a time may lie outside an interval: grids and float32 do not hit 0.3 exactly."""
+
+
+@dataclass(frozen=True)
+class SampleSpace:
+    """What a rule may have to know of the samples that it shall steer.
+
+    Args:
+        shape: of one sample.
+        normalizer: between data units, in which people state masks and rewards, and those of the
+            model; None where they are the same.
+        device: where the samples will be.
+        condition: what is asked for, a row for each sample, on that device; None where nothing is.
+    """
+
+    shape: tuple[int, ...]
+    normalizer: Normalizer | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    condition: Condition | None = None
+
+    def encode(self, data: Tensor) -> Tensor:
+        """Data units to model units, (batch, *shape)."""
+        return data if self.normalizer is None else self.normalizer.encode(data)
+
+    def decode(self, x0: Tensor) -> Tensor:
+        """Model units to data units, (batch, *shape)."""
+        return x0 if self.normalizer is None else self.normalizer.decode(x0)
 
 
 @dataclass(frozen=True)
 class Guidance(ABC):
     """A rule that turns a denoiser into a steered one; composing rules is nesting the calls.
 
-    A rule acts on each sample by itself: no result depends on who else is in the batch.
+    A rule implements `steer`. It acts on each sample by itself: no result depends on who else is in
+    the batch.
+
+    Args:
+        t_low: steer from this time on, in [0, 1] ...
+        t_high: ... up to this one, both ends within; elsewhere the denoiser is left as it is.
     """
 
-    @abstractmethod
+    needs_condition: ClassVar[bool] = False
+    """Whether it has nothing to steer by where all conditions are absent."""
+
+    t_low: float = field(default=0.0, kw_only=True)
+    t_high: float = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.t_low <= self.t_high <= 1:
+            raise ClarionError(
+                f"The guidance interval must satisfy 0 <= t_low <= t_high <= 1, "
+                f"got {self.t_low} and {self.t_high}."
+            )
+
     def __call__(self, denoiser: Denoiser) -> Denoiser:
         """The steered denoiser."""
+        return Steered(denoiser, self)
 
-    @classmethod
     @abstractmethod
-    def parse(cls, text: str) -> Guidance:
-        """Read the rule from what follows its name on the command line ("3@0.2-0.7").
+    def steer(
+        self,
+        denoiser: Denoiser,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Condition | None,
+        visit: Visit | None,
+    ) -> Estimate:
+        """The steered estimate.
+
+        Args:
+            denoiser: what is steered.
+            x_t: noisy data, (batch, *shape).
+            t: times in [t_min, t_max], (batch,).
+            condition: what is asked for.
+            visit: where a sampler is on its way, the same for the whole batch, with a memory of
+                this rule's own; None where the rule is called by itself.
+        """
+
+    def is_active_at(self, t: float) -> bool:
+        """Whether it changes anything at this time."""
+        return bool(is_between(t, self.t_low, self.t_high))
+
+    def bind(self, space: SampleSpace) -> Self:
+        """The same rule for one model's samples, in its units and on its device.
 
         Raises:
-            ClarionError: if the text has another form.
+            ClarionError: if the rule does not fit such samples.
         """
+        return self
+
+    @property
+    def num_evaluations(self) -> int:
+        """Evaluations so far by networks that the rule itself holds, each sample counted."""
+        return 0
+
+
+def is_between(t: Any, t_low: float, t_high: float) -> Any:
+    """Whether a time, or each of a tensor of times, lies in an interval, both ends within."""
+    return (t >= t_low - ROUNDING) & (t <= t_high + ROUNDING)
+
+
+class Steered(DenoiserWrapper):
+    """A denoiser with a rule round it.
+
+    Args:
+        inner: what is steered.
+        rule: how.
+        visit: the only stop at which it will be asked; None if that is not known.
+    """
+
+    def __init__(self, inner: Denoiser, rule: Guidance, visit: Visit | None = None) -> None:
+        super().__init__(inner)
+        self.rule, self.visit = rule, visit
+
+    def at(self, visit: Visit) -> Denoiser:
+        inner = self.inner.at(visit)
+        if not self.rule.is_active_at(visit.t):
+            return inner
+        own_memory = visit.memory.setdefault(id(self), {})
+        return Steered(inner, self.rule, replace(visit, memory=own_memory))
+
+    def forward(self, x_t: Tensor, t: Tensor, condition: Condition | None = None) -> Estimate:
+        rule = self.rule
+        steered = rule.steer(self.inner, x_t, t, condition, self.visit)
+        if self.visit is not None or (rule.t_low, rule.t_high) == (0.0, 1.0):
+            return steered
+        # Whether a time lies inside is not asked of the device here: that would make it wait.
+        inside = expand_like(is_between(t, rule.t_low, rule.t_high), x_t).to(x_t.dtype)
+        return Estimate.extrapolate(self.inner(x_t, t, condition), steered, inside)
+
+    @property
+    def num_evaluations(self) -> int:
+        """Network evaluations of the denoiser within and of the rule."""
+        return self.inner.num_evaluations + self.rule.num_evaluations

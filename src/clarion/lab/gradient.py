@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.shapes import expand_like
-from clarion.denoise.denoiser import Denoiser, DenoiserWrapper
+from clarion.denoise.denoiser import Denoiser, DenoiserWrapper, Visit
 from clarion.denoise.estimate import Estimate
 
 Reward: TypeAlias = Callable[[Tensor], Tensor]
@@ -62,8 +62,8 @@ class GradientGuided(DenoiserWrapper):
         self.looks_ahead = looks_ahead
         self.added_to = added_to
 
-    def at(self, t: float) -> Denoiser:
-        return self.inner.at(t) if self.strength == 0 else self
+    def at(self, visit: Visit) -> Denoiser:
+        return self.inner.at(visit) if self.strength == 0 else self
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition | None = None) -> Estimate:
         with torch.enable_grad():  # the loop of a sampler keeps no gradients

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
-from clarion.denoise.denoiser import Denoiser
+from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.sample.sampler import AffineSampler
 
 
@@ -41,12 +41,13 @@ def trajectory(
     """
     plan = sampler.plan(denoiser.process, times, start.dtype)
     generator = torch.Generator().manual_seed(seed)
-    state = (start * plan.initial_scale,)
+    state, memory = (start * plan.initial_scale,), {}
     for stage in plan.stages:
         yield stage.t, state[0]
         t = start.new_full((len(start),), stage.t)
         with torch.no_grad():
-            estimate = denoiser.at(stage.t)(state[0], t, condition)
+            visit = Visit(stage.t, stage.next_t, memory)
+            estimate = denoiser.at(visit)(state[0], t, condition)
         noise = None
         if stage.noise:
             noise = torch.randn(start.shape, dtype=start.dtype, generator=generator)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import ConditionSpec
-from clarion.run.normalizer import Normalizer
+from clarion.base.normalizer import Normalizer
 
 OnProgress: TypeAlias = Callable[[int, int], None]
 """Called with (examples read, examples in all)."""

@@ -15,12 +15,12 @@ from typing import Any
 
 from clarion.base.errors import CheckpointError
 from clarion.base.names import NameTable
+from clarion.base.normalizer import Normalizer
 from clarion.base.version import VERSION
 from clarion.run.card import model_card
 from clarion.run.config import SCHEMA_VERSION, ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
 from clarion.run.files import read_json, write_bytes, write_json
-from clarion.run.normalizer import Normalizer
 from clarion.run.serialize import TABLES, Tables, from_json, to_json
 
 CONFIG, NORMALIZER, WEIGHTS = "config.json", "normalizer.json", "model.safetensors"

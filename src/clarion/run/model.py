@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import encode_condition
-from clarion.base.errors import CheckpointError, ClarionError
-from clarion.denoise.denoiser import Denoiser
+from clarion.base.errors import CheckpointError
+from clarion.base.normalizer import Normalizer
 from clarion.denoise.network import AUTOCAST, NetworkDenoiser
-from clarion.guide.rule import Guidance
-from clarion.guide.tables import parse_guidance
+from clarion.guide.rule import Guidance, SampleSpace
 from clarion.process.grids import Grid
 from clarion.run import folder
+from clarion.run.averages import reconstruct_ema
 from clarion.run.config import ModelConfig
 from clarion.run.files import check_tensors, read_tensors, write_folder, write_tensors
-from clarion.run.normalizer import Normalizer
 from clarion.run.serialize import parse_kind
+from clarion.run.steering import read_rules, steer
 from clarion.sample.loop import Callback, generate, sample_indices
 from clarion.sample.sampler import Sampler
 
@@ -42,22 +42,44 @@ class Model:
         self.normalizer = normalizer
 
     @classmethod
-    def load(cls, path: str | Path, *, device: torch.device | str = "cpu") -> Model:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        device: torch.device | str = "cpu",
+        step: int | None = None,
+        ema_width: float | None = None,
+    ) -> Model:
         """Read a run, a saved model, or a model on the hub ("owner/name").
+
+        Args:
+            path: a folder, or a name on the hub; "RUN@4000" is the same as step=4000.
+            device: where to compute.
+            step: take the averaged weights that the run's checkpoint of this step holds.
+            ema_width: relative width sigma_rel of the averaged weights, made from the averages that
+                the run's checkpoints hold; None takes the width that the run keeps first.
 
         Raises:
             CheckpointError: if a file is missing, truncated, of another schema version, or holds
                 other weights than the config says.
         """
         place = Path(path).expanduser()
+        name, _, number = str(path).rpartition("@")
+        if step is None and number.isdecimal() and not place.exists():
+            place, path, step = Path(name).expanduser(), name, int(number)
         if not place.exists():
             place = _from_hub(str(path))
         config = folder.read_model_config(place)
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
             denoiser = config.build()
+        network = denoiser.network
         weights = read_tensors(place / folder.WEIGHTS)
-        check_tensors(place / folder.WEIGHTS, weights, denoiser.network.state_dict())
-        denoiser.network.load_state_dict(weights)
+        check_tensors(place / folder.WEIGHTS, weights, network.state_dict())
+        if step is not None or ema_width is not None:
+            averages = reconstruct_ema(place, ema_width, step)
+            check_tensors(place, averages, dict(network.named_parameters()))
+            weights |= averages  # buffers are constant
+        network.load_state_dict(weights)
         model = cls(config, denoiser, folder.read_normalizer(place))
         return model.to(device)
 
@@ -83,7 +105,8 @@ class Model:
         n: int | None = None,
         *,
         indices: Iterable[int] | None = None,
-        condition: Mapping[str, Any] | None = None,
+        condition: Mapping[str, Any] | Sequence[tuple[Mapping[str, Any], float]] | None = None,
+        negative: Mapping[str, Any] | None = None,
         guidance: Guidance | str | Sequence[Guidance | str] = (),
         sampler: Sampler | str = "dpmpp_2m",
         num_steps: int = 12,
@@ -100,7 +123,9 @@ class Model:
         Args:
             n: how many, numbered from 0 ...
             indices: ... or the numbers of those that are wanted.
-            condition: name -> one value for all samples, or one for each.
+            condition: name -> one value for all samples, or one for each; or several such, each
+                with a weight, whose estimates are added up.
+            negative: what guidance steers away from, written as `condition`.
             guidance: a rule, or several, the first innermost; also as typed, "cfg:3@0.2-0.7".
             sampler: a sampler, or its name, with settings if need be: "ddim:eta=0.5".
             num_steps: steps of the grid.
@@ -118,25 +143,21 @@ class Model:
             ClarionError: for a name or a value that the model does not know.
         """
         numbers = sample_indices(n, indices)
-        given = encode_condition(self.config.condition, condition or {}, len(numbers))
-        rules = _rules(guidance)
-        if rules and not any(mask.any() for mask in given.present.values()):
-            known = ", ".join(self.config.condition) or "none"
-            raise ClarionError(
-                f"guidance {rules[0]} needs a condition to steer towards, and none is given. "
-                f"Conditions of this model: {known}."
-            )
-        denoiser: Denoiser = self.denoiser
-        for rule in rules:
-            denoiser = rule(denoiser)
         device = next(self.denoiser.parameters()).device
+        given = encode_condition(self.config.condition, condition or {}, len(numbers), negative)
+        given = given.to(device)
+        space = SampleSpace(self.config.shape, self.normalizer, device, given)
+        if isinstance(sampler, str):
+            sampler = parse_kind(Sampler, sampler)
+        sampler = sampler.bind(space) if isinstance(sampler, Sampler) else sampler
+        denoiser = steer(self.denoiser, self.rules(guidance), space)
         batches = generate(
             denoiser,
             self.config.shape,
             indices=numbers,
             batch_size=batch_size,
-            condition=given.to(device),
-            sampler=parse_kind(Sampler, sampler) if isinstance(sampler, str) else sampler,
+            condition=given,
+            sampler=sampler,
             grid=parse_kind(Grid, grid) if isinstance(grid, str) else grid,
             num_steps=num_steps,
             seed=seed,
@@ -144,6 +165,11 @@ class Model:
         )
         with self.denoiser.computing_in(AUTOCAST[precision]):
             return torch.cat([self.normalizer.decode(x0).cpu() for x0 in batches])
+
+    def rules(self, guidance: Any) -> tuple[Guidance, ...]:
+        """Guidance rules as `sample` takes them, with the models that they name loaded."""
+        device = next(self.denoiser.parameters()).device
+        return read_rules(guidance, lambda path: Model.load(path, device=device).denoiser)
 
     def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write the model, without its training, to a folder; an earlier model there is replaced.
@@ -194,15 +220,6 @@ class Model:
         with tempfile.TemporaryDirectory() as temporary:
             self.save(Path(temporary) / "model")
             return str(api.upload_folder(repo_id=repo_id, folder_path=Path(temporary) / "model"))
-
-
-def _rules(guidance: Any) -> tuple[Guidance, ...]:
-    given = guidance if isinstance(guidance, list | tuple) else (guidance,)
-    rules = tuple(parse_guidance(rule) if isinstance(rule, str) else rule for rule in given)
-    for rule in rules:
-        if not isinstance(rule, Guidance):
-            raise ClarionError(f"guidance must be rules such as CFG(3.0), got {rule!r}.")
-    return rules
 
 
 def _from_hub(name: str) -> Path:

@@ -9,13 +9,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import (
+    Any,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from clarion.base.condition import CONDITION_ENTRIES, ConditionEntry
 from clarion.base.errors import CheckpointError, ClarionError, UnknownNameError
 from clarion.base.names import NameTable, describe_unknown
+from clarion.guide.rule import Guidance
+from clarion.guide.tables import GUIDANCE
 from clarion.nets.config import NetworkConfig
 from clarion.nets.tables import NETWORKS
 from clarion.process.gaussian import GaussianProcess
@@ -32,6 +45,7 @@ TABLES: dict[type, NameTable] = {
     ConditionEntry: CONDITION_ENTRIES,
     GaussianProcess: PROCESSES,
     Grid: GRIDS,
+    Guidance: GUIDANCE,
     NetworkConfig: NETWORKS,
     Sampler: SAMPLERS,
 }
@@ -85,33 +99,91 @@ def from_json(cls: type[T], value: Any, where: str, tables: Tables = TABLES) -> 
         raise CheckpointError(f"{where}: {error}") from None
 
 
-def parse_kind(cls: type[T], text: str) -> T:
-    """Read a sampler, a grid and so on as it is typed: NAME or NAME:KEY=VALUE,KEY=VALUE.
+Readers: TypeAlias = Mapping[Any, Callable[[str], Any]]
+"""Type of a field -> how to read what is typed for it: a file's name, say."""
 
-    What is not given keeps its default.
+
+def parse_kind(cls: type[T], text: str, readers: Readers = MappingProxyType({})) -> T:
+    """Read a sampler, a grid, a guidance rule and so on as it is typed.
+
+    NAME, or NAME:SETTING,SETTING,... where a setting is KEY=VALUE, or a bare VALUE for the fields
+    in their order, those of `readers` first. Colons separate as well as commas, and @LOW-HIGH at
+    the end stands for t_low and t_high. What is not given keeps its default.
 
     Raises:
-        ClarionError: for an unknown name or key, or a value that the class refuses.
+        ClarionError: for an unknown name or key, a missing one, or a value that the class refuses.
 
     Example:
         >>> parse_kind(Grid, "karras:rho=5,sigma_min=0.01").rho
         5.0
+        >>> parse_kind(Guidance, "cfg:3@0.2-0.7")
+        CFG(guidance_scale=3.0, t_low=0.2, t_high=0.7)
     """
     table = _table_for(cls, TABLES)
     if table is None:
         raise TypeError(f"{cls.__name__} has no table of names.")
     name, _, settings = text.partition(":")
-    content = to_json(table[name]())
-    for setting in filter(None, settings.split(",")):
-        key, _, value = setting.partition("=")
-        if key not in content or key == "kind":
-            known = [k for k in content if k != "kind"]
+    kind = table[name]
+    hints = get_type_hints(kind)
+    fields = [f for f in _fields(kind) if f.metadata.get("typed", True)]
+    known = [f.name for f in fields]
+    in_order = sorted(
+        (f.name for f in fields if not f.kw_only), key=lambda key: hints[key] not in readers
+    )
+    given: dict[str, Any] = {}
+    settings, interval = _split_interval(settings) if "t_low" in known else (settings, {})
+    for number, setting in enumerate(filter(None, re.split("[:,]", settings))):
+        key, equals, value = setting.partition("=")
+        if not equals:
+            if number >= len(in_order):
+                raise ClarionError(f"{text!r} has too many settings; {_form(name, kind)}.")
+            key, value = in_order[number], setting
+        if key not in known:
             raise ClarionError(describe_unknown(f"setting of {name}", key, known))
+        if key in given:
+            raise ClarionError(f"{text!r} gives {key} twice.")
+        if hints[key] in readers:
+            given[key] = readers[hints[key]](value)
+            continue
         try:
-            content[key] = json.loads(value)
-        except ValueError:
-            content[key] = value
-    return from_json(cls, content, name)
+            given[key] = _read(hints[key], _value(value, hints[key]), f"{name}.{key}", TABLES)
+        except CheckpointError as error:
+            raise ClarionError(f"{str(error).removesuffix('.')}; {_form(name, kind)}.") from None
+    given |= interval
+    missing = [f.name for f in fields if f.name not in given and _is_required(f)]
+    if missing:
+        raise ClarionError(f"{text!r} lacks {', '.join(missing)}; {_form(name, kind)}.")
+    return kind(**given)
+
+
+def _split_interval(settings: str) -> tuple[str, dict[str, float]]:
+    match = re.fullmatch(r"(.*)@(\d*\.?\d+)-(\d*\.?\d+)", settings)
+    if match is None:
+        return settings, {}
+    return match[1], {"t_low": float(match[2]), "t_high": float(match[3])}
+
+
+def _value(text: str, hint: Any) -> Any:
+    """What is typed, as JSON would hold it: a number, true, false or null, or else the text."""
+    try:
+        return float(text) if hint is float else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _is_required(field: dataclasses.Field) -> bool:
+    no = dataclasses.MISSING
+    return field.default is no and field.default_factory is no
+
+
+def _form(name: str, kind: type) -> str:
+    """How a thing is typed: "it is written cfg:GUIDANCE_SCALE[,schedule=...][@LOW-HIGH]"."""
+    fields = [f for f in _fields(kind) if f.metadata.get("typed", True)]
+    needed = ":".join(f.name.upper() for f in fields if _is_required(f))
+    others = [f.name for f in fields if not _is_required(f) and f.name not in ("t_low", "t_high")]
+    optional = "".join(f"[,{other}=...]" for other in others)
+    interval = "[@LOW-HIGH]" if any(f.name == "t_low" for f in fields) else ""
+    return f"it is written {name}:{needed}{optional}{interval}"
 
 
 def _fields(cls: Any) -> tuple[dataclasses.Field, ...]:

@@ -12,7 +12,7 @@ from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, SamplingError
 from clarion.base.names import NameTable
 from clarion.base.streams import SampleStreams
-from clarion.denoise.denoiser import Denoiser
+from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.process.grids import Grid
 from clarion.process.tables import GRIDS
 from clarion.sample.options import check_whole
@@ -81,7 +81,7 @@ def sample(
     _check_rows(condition, len(indices))
     device = _device_of(denoiser) if device is None else device
 
-    plan = sampler.plan(denoiser.process, times, dtype)
+    plan, count = sampler.plan(denoiser.process, times, dtype), sampler.num_particles
     streams = SampleStreams(seed, indices)
     like = torch.empty(len(indices), *shape, dtype=dtype, device=device)
     state = sampler.begin(plan, streams, like)
@@ -89,10 +89,13 @@ def sample(
         if start.shape != like.shape:
             wanted, given = tuple(like.shape), tuple(start.shape)
             raise ClarionError(f"start must have shape {wanted}, got {given}.")
-        state = (start.to(like), *state[1:])
+        state = (start.to(like).repeat_interleave(count, dim=0), *state[1:])
+    if condition is not None and count > 1:
+        condition = condition.repeat(count)
     asked = torch.tensor([stage.t for stage in plan.stages], dtype=dtype, device=device)
-    asked = asked.unsqueeze(1).repeat(1, len(indices)).unbind()
-    denoisers = [denoiser.at(stage.t) for stage in plan.stages]
+    asked = asked.unsqueeze(1).repeat(1, len(state[0])).unbind()
+    memory: dict[Any, Any] = {}
+    denoisers = [denoiser.at(Visit(stage.t, stage.next_t, memory)) for stage in plan.stages]
 
     for done, (stage, t, denoise) in enumerate(zip(plan.stages, asked, denoisers, strict=True), 1):
         x = state[0]
@@ -101,8 +104,9 @@ def sample(
         if callback is not None:
             callback(done, len(plan.stages), estimate)
 
-    _check_finite(state[0], sampler)
-    return state[0]
+    x0 = sampler.finish(state, streams)
+    _check_finite(x0, sampler)
+    return x0
 
 
 def generate(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import torch
 from torch import Tensor
 
 from clarion.base.streams import SampleStreams
 from clarion.denoise.estimate import Estimate
+from clarion.guide.rule import SampleSpace
 from clarion.process.gaussian import GaussianProcess
 from clarion.sample.plan import Plan, Stage, Update, convert, noise_levels
 
@@ -37,6 +38,15 @@ class Sampler(ABC):
     def is_stochastic(self) -> bool:
         """Whether it draws noise after its start."""
 
+    @property
+    def num_particles(self) -> int:
+        """How many states it keeps for each sample; the denoiser is asked about all of them."""
+        return 1
+
+    def bind(self, space: SampleSpace) -> Self:
+        """The same sampler for one model's samples; see `Guidance.bind`."""
+        return self
+
     @abstractmethod
     def plan(self, process: Any, times: Tensor, dtype: torch.dtype = torch.float64) -> Any:
         """Work out all coefficients, on the host and in float64, before the loop.
@@ -49,7 +59,11 @@ class Sampler(ABC):
 
     @abstractmethod
     def begin(self, plan: Any, streams: SampleStreams, like: Tensor) -> State:
-        """The state before the first step, of the shape, type and device of `like`."""
+        """The state before the first step, of the type and device of `like` (batch, *shape).
+
+        Its first entry is (batch, *shape), or (batch num_particles, *shape) with the particles of a
+        sample one after the other.
+        """
 
     @abstractmethod
     def draw(self, stage: Any, streams: SampleStreams, like: Tensor) -> Tensor | None:
@@ -58,6 +72,10 @@ class Sampler(ABC):
     @abstractmethod
     def step(self, stage: Any, state: State, estimate: Any, noise: Tensor | None) -> State:
         """The state after a stage, given what the denoiser said of `state[0]`."""
+
+    def finish(self, state: State, streams: SampleStreams) -> Tensor:
+        """The samples (batch, *shape), out of the state after the last stage."""
+        return state[0]
 
 
 @dataclass(frozen=True)

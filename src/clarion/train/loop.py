@@ -16,11 +16,11 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, DataError
+from clarion.base.normalizer import Normalizer
 from clarion.base.streams import mix_seed
 from clarion.denoise.network import AUTOCAST
 from clarion.run.config import ModelConfig, TrainConfig
 from clarion.run.examples import ExampleSet
-from clarion.run.normalizer import Normalizer
 from clarion.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
 from clarion.train.ema import EMA
 from clarion.train.loss import DenoisingLoss, batch_loss

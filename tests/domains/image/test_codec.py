@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from clarion.base.errors import DataError
+from clarion.base.normalizer import Normalizer
 from clarion.domains.image import codec
 from clarion.domains.image.data import ImageData
-from clarion.run.normalizer import Normalizer
 
 
 def test_all_pixel_values_survive_the_round_trip() -> None:

@@ -6,7 +6,8 @@ import torch
 
 from clarion.base.condition import encode_condition
 from clarion.base.streams import SampleStreams
-from clarion.guide.classifier_free import CFG
+from clarion.denoise import Visit
+from clarion.guide import CFG
 from clarion.lab import EXPERIMENTS
 from clarion.lab.experiments import cfg_variance
 from clarion.lab.experiments.cfg_variance import (
@@ -79,7 +80,7 @@ def test_what_is_propagated_is_what_the_rule_returns(scale):
         gain, offset = read_affine(guided, condition)(level)
         y = torch.tensor([[-7.0], [3.0]], dtype=torch.float64)
         times = torch.full((2,), t, dtype=torch.float64)
-        expected = guided.at(t)((1 - t) * y, times, condition).mean
+        expected = guided.at(Visit(t))((1 - t) * y, times, condition).mean
         torch.testing.assert_close(gain * y + offset, expected, rtol=0, atol=1e-12)
 
 

@@ -3,7 +3,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from clarion.base.condition import encode_condition
-from clarion.guide.classifier_free import CFG
+from clarion.guide import CFG
 from clarion.lab import EXPERIMENTS
 from clarion.lab.experiments import guidance_any_data
 from clarion.lab.experiments.guidance_any_data import (

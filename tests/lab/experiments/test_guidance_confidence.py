@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from clarion.guide.classifier_free import CFG
+from clarion.guide import CFG
 from clarion.lab import EXPERIMENTS
 from clarion.lab.experiments import guidance_confidence
 from clarion.lab.experiments.guidance_confidence import (

@@ -8,7 +8,7 @@ from clarion.base.errors import UnknownNameError
 from clarion.base.names import NameTable
 from clarion.denoise import Estimate
 from clarion.denoise.parametrization import PARAMETRIZATIONS
-from clarion.guide.classifier_free import CFG
+from clarion.guide import CFG
 from clarion.guide.tables import GUIDANCE
 from clarion.process.tables import GRIDS, PROCESSES
 from clarion.sample import SAMPLERS, Sampler

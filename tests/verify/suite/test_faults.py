@@ -6,7 +6,7 @@ import pytest
 
 from clarion.denoise import DenoiserWrapper, Estimate
 from clarion.denoise.parametrization import PARAMETRIZATIONS
-from clarion.guide.classifier_free import CFG
+from clarion.guide import CFG
 from clarion.guide.rule import Guidance
 from clarion.process import GRIDS, VPLinear
 from clarion.process.grids import Grid

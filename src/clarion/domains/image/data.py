@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from clarion.base.errors import DataError
+from clarion.base.normalizer import Normalizer
 from clarion.domains.image.codec import fit_normalizer
 from clarion.domains.image.decoding import MODES, PictureRule, ResizeRule
 from clarion.domains.image.image_set import ImageSet
@@ -15,7 +16,6 @@ from clarion.domains.image.report import DataReport
 from clarion.domains.image.sources import PictureSource, is_hub_name, open_source
 from clarion.domains.image.survey import Survey
 from clarion.run.examples import DataConfig, OnProgress
-from clarion.run.normalizer import Normalizer
 
 RESIZE_RULES = ("none", "crop", "pad", "stretch")
 

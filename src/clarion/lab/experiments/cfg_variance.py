@@ -17,7 +17,7 @@ from clarion.base.condition import Condition, ConditionSpec, VectorEntry, encode
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import Estimate
 from clarion.denoise.exact import GaussianDenoiser
-from clarion.guide.classifier_free import CFG
+from clarion.guide.contrast.cfg import CFG
 from clarion.lab.experiment import Experiment, Outcome
 from clarion.lab.fit import log_log_slope
 from clarion.process import VPCosine

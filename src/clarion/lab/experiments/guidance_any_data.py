@@ -13,7 +13,7 @@ from clarion.base.chart import COLOURS, Chart, Series
 from clarion.base.condition import Condition, encode_condition
 from clarion.denoise.exact import MixtureDenoiser
 from clarion.denoise.exact.mixture import LABEL
-from clarion.guide.classifier_free import CFG
+from clarion.guide.contrast.cfg import CFG
 from clarion.lab.experiment import Experiment, Outcome
 from clarion.lab.trajectory import trajectory
 from clarion.process import VPCosine

@@ -15,7 +15,7 @@ from clarion.base.condition import ClassEntry, Condition, ConditionSpec, encode_
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.exact import MixtureDenoiser
 from clarion.denoise.exact.mixture import LABEL
-from clarion.guide.classifier_free import CFG
+from clarion.guide.contrast.cfg import CFG
 from clarion.lab.experiment import Experiment, Outcome
 from clarion.lab.quantiles import centre_share, entropy, normal_quantiles
 from clarion.lab.training import train_denoiser

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
+from clarion.denoise import Visit
 from clarion.denoise.estimate import Estimate
 from clarion.denoise.exact.mixture import LABEL, MixtureDenoiser
-from clarion.guide.classifier_free import CFG
+from clarion.guide.contrast.cfg import CFG
 from clarion.guide.rule import Guidance
 from clarion.process import PROCESSES
 from clarion.process.gaussian import GaussianProcess
@@ -79,7 +80,7 @@ KNOWN_ANSWERS: dict[str, Sequence[KnownAnswer]] = {
         KnownAnswer("cfg:-0.5", CFG(-0.5), tilted(-0.5)),
         KnownAnswer(
             "cfg:3@0.3-0.6",
-            CFG(3.0, *ENDS_OF_INTERVAL),
+            CFG(3.0, t_low=ENDS_OF_INTERVAL[0], t_high=ENDS_OF_INTERVAL[1]),
             between(*ENDS_OF_INTERVAL, tilted(3.0), tilted(1.0)),
         ),
     ),
@@ -132,7 +133,7 @@ def _score_findings(
     together = guided(x_t, t, condition).mean
     rows = [slice(i, i + 1) for i in range(NUM_POINTS)]
     alone = [guided(x_t[row], t[row], condition.rows(row)).mean for row in rows]
-    at_times = [guided.at(float(t[i]))(x_t[i], t[i], condition.rows(i)).mean for i in rows]
+    at_times = [guided.at(Visit(float(t[i])))(x_t[i], t[i], condition.rows(i)).mean for i in rows]
     # Compared as predicted noise, sigma times the score, whose size is 1 at any time.
     sigma = process.sigma(t).unsqueeze(1)
     noise = Estimate(together).noise(process, x_t, t)

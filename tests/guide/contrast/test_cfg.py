@@ -8,10 +8,12 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 
 from clarion.base.condition import encode_condition
 from clarion.base.errors import ClarionError, UnknownNameError
+from clarion.denoise import Visit
 from clarion.denoise.exact import MixtureDenoiser
-from clarion.guide import CFG, GUIDANCE, Guidance, parse_guidance
+from clarion.guide import CFG, GUIDANCE, Guidance
 from clarion.process import EDM, PROCESSES, Flow
 from clarion.process.grids import Trailing
+from clarion.run.serialize import parse_kind
 
 DOUBLE = torch.float64
 PROCESS_NAMES = sorted(PROCESSES)
@@ -70,7 +72,7 @@ def test_scale_one_and_zero_are_the_plain_models(name):
         x_t, t = problem.x_t[row : row + 1], problem.t[row : row + 1]
         condition = problem.condition.rows(slice(row, row + 1))
         for scale, expected in ((1.0, conditional), (0.0, unconditional)):
-            actual = CFG(scale)(problem.denoiser).at(when)(x_t, t, condition).mean
+            actual = CFG(scale)(problem.denoiser).at(Visit(when))(x_t, t, condition).mean
             torch.testing.assert_close(actual[0], expected[row], **SAME)
 
 
@@ -128,7 +130,7 @@ def test_interval_acts_on_each_sample_by_its_own_time():
     problem = Problem(Flow())
     low, high = float(problem.t[2]), float(problem.t[5])  # both ends belong to it
     guided, plain = problem.mean(CFG(3.0)), problem.mean()
-    actual = problem.mean(CFG(3.0, low, high))
+    actual = problem.mean(CFG(3.0, t_low=low, t_high=high))
     inside = torch.tensor([2 <= row <= 5 for row in range(9)])
     expected = torch.where(inside.unsqueeze(1), guided, plain)
     torch.testing.assert_close(actual, expected, **SAME)
@@ -137,9 +139,9 @@ def test_interval_acts_on_each_sample_by_its_own_time():
 def test_the_ends_of_the_interval_survive_rounding():
     """Three of ten equal steps is 0.30000000000000004, and in float32 0.3 lies above itself."""
     problem = Problem(EDM())
-    guided = CFG(3.0, 0.1, 0.3)(problem.denoiser)
+    guided = CFG(3.0, t_low=0.1, t_high=0.3)(problem.denoiser)
     times = Trailing()(EDM(), 10)[:-1].tolist()
-    inside = [t for t in times if guided.at(t) is not guided.inner]
+    inside = [t for t in times if guided.at(Visit(t)) is not guided.inner]
     assert inside == pytest.approx([0.3, 0.2, 0.1], rel=1e-12)
     for dtype in (torch.float32, DOUBLE):
         t = torch.tensor([0.3, 0.1], dtype=dtype)
@@ -152,11 +154,11 @@ def test_the_ends_of_the_interval_survive_rounding():
 @pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
 def test_at_agrees_with_forward(name, scale):
     problem = Problem(PROCESSES[name]())
-    guided = CFG(scale, 0.3, 0.8)(problem.denoiser)
+    guided = CFG(scale, t_low=0.3, t_high=0.8)(problem.denoiser)
     expected = guided(problem.x_t, problem.t, problem.condition).mean
     for row, when in enumerate(problem.t.tolist()):
         t = torch.full((9,), when, dtype=DOUBLE)
-        actual = guided.at(when)(problem.x_t, t, problem.condition).mean[row]
+        actual = guided.at(Visit(when))(problem.x_t, t, problem.condition).mean[row]
         torch.testing.assert_close(actual, expected[row], **SAME)
 
 
@@ -165,19 +167,19 @@ def test_at_agrees_with_forward(name, scale):
     [
         (CFG(3.0), 0.5, [18]),  # both passes as one batch
         (CFG(-1.0), 0.5, [18]),
-        (CFG(3.0, 0.2, 0.7), 0.2, [18]),
-        (CFG(3.0, 0.2, 0.7), 0.7, [18]),
-        (CFG(3.0, 0.2, 0.7), 0.19, [9]),
-        (CFG(3.0, 0.2, 0.7), 0.71, [9]),
+        (CFG(3.0, t_low=0.2, t_high=0.7), 0.2, [18]),
+        (CFG(3.0, t_low=0.2, t_high=0.7), 0.7, [18]),
+        (CFG(3.0, t_low=0.2, t_high=0.7), 0.19, [9]),
+        (CFG(3.0, t_low=0.2, t_high=0.7), 0.71, [9]),
         (CFG(1.0), 0.5, [9]),
         (CFG(0.0), 0.5, [9]),
-        (CFG(0.0, 0.2, 0.7), 0.8, [9]),
+        (CFG(0.0, t_low=0.2, t_high=0.7), 0.8, [9]),
     ],
 )
 def test_a_second_pass_is_spent_only_where_it_has_an_effect(rule, when, batches):
     problem = Problem(Flow())
     guided = rule(problem.denoiser)
-    cheap = guided.at(when)
+    cheap = guided.at(Visit(when))
     cheap(problem.x_t, torch.full((9,), when, dtype=DOUBLE), problem.condition)
     assert problem.denoiser.batches == batches
     assert guided.num_evaluations == cheap.num_evaluations == sum(batches)
@@ -191,11 +193,11 @@ def test_where_guidance_never_has_an_effect_forward_spends_one_pass_too():
 
 def test_outside_its_interval_the_rule_steps_aside_altogether():
     denoiser = CountingMixture(Flow())
-    assert CFG(3.0, 0.2, 0.7)(denoiser).at(0.1) is denoiser
-    assert CFG(1.0)(denoiser).at(0.5) is denoiser
+    assert CFG(3.0, t_low=0.2, t_high=0.7)(denoiser).at(Visit(0.1)) is denoiser
+    assert CFG(1.0)(denoiser).at(Visit(0.5)) is denoiser
 
 
-@pytest.mark.parametrize("rule", [CFG(3.0), CFG(3.0, 0.2, 0.7), CFG(0.0), CFG(1.0)])
+@pytest.mark.parametrize("rule", [CFG(3.0), CFG(3.0, t_low=0.2, t_high=0.7), CFG(0.0), CFG(1.0)])
 def test_no_sample_depends_on_the_others(rule):
     problem = Problem(Flow())
     guided = rule(problem.denoiser)
@@ -226,17 +228,17 @@ def test_nested_scales_multiply(name):
     assert problem.denoiser.batches == [36]
     when = float(problem.t[3])
     t = torch.full((9,), when, dtype=DOUBLE)
-    actual = nested.at(when)(problem.x_t, t, problem.condition).mean[3]
+    actual = nested.at(Visit(when))(problem.x_t, t, problem.condition).mean[3]
     torch.testing.assert_close(actual, expected[3], **SAME)
 
 
 def test_nested_intervals_step_aside_one_by_one():
     problem = Problem(Flow())
-    nested = CFG(2.0, 0.5, 1.0)(CFG(1.5, 0.0, 0.6)(problem.denoiser))
+    nested = CFG(2.0, t_low=0.5, t_high=1.0)(CFG(1.5, t_low=0.0, t_high=0.6)(problem.denoiser))
     for when, scale, size in ((0.2, 1.5, 18), (0.55, 3.0, 36), (0.8, 2.0, 18)):
         t = torch.full((9,), when, dtype=DOUBLE)
         problem.denoiser.batches.clear()
-        actual = nested.at(when)(problem.x_t, t, problem.condition).mean
+        actual = nested.at(Visit(when))(problem.x_t, t, problem.condition).mean
         assert problem.denoiser.batches == [size]
         expected = CFG(scale)(problem.denoiser)(problem.x_t, t, problem.condition).mean
         torch.testing.assert_close(actual, expected, **SAME)
@@ -246,7 +248,9 @@ def test_nested_intervals_step_aside_one_by_one():
 
 def test_guidance_keeps_the_type_of_x_t():
     problem = Problem(Flow())
-    mean = CFG(3.0, 0.2, 0.7)(problem.denoiser)(problem.x_t.float(), problem.t, problem.condition)
+    mean = CFG(3.0, t_low=0.2, t_high=0.7)(problem.denoiser)(
+        problem.x_t.float(), problem.t, problem.condition
+    )
     assert mean.mean.dtype == torch.float32
 
 
@@ -259,14 +263,14 @@ def test_bad_scale(scale):
 @pytest.mark.parametrize(("low", "high"), [(0.7, 0.2), (-0.1, 0.5), (0.5, 1.1), (math.nan, 1.0)])
 def test_bad_interval(low, high):
     with pytest.raises(ClarionError, match=f"0 <= t_low <= t_high <= 1, got {low} and {high}"):
-        CFG(3.0, low, high)
+        CFG(3.0, t_low=low, t_high=high)
 
 
 @pytest.mark.parametrize("scale", [0.0, 3.0])
 def test_a_missing_condition_is_refused(scale):
     problem = Problem(Flow())
     guided = CFG(scale)(problem.denoiser)
-    for denoiser in (guided, guided.at(0.5)):
+    for denoiser in (guided, guided.at(Visit(0.5))):
         with pytest.raises(ClarionError, match="needs a condition to steer towards; got none"):
             denoiser(problem.x_t, problem.t)
 
@@ -275,23 +279,23 @@ def test_a_missing_condition_is_refused(scale):
     ("text", "rule"),
     [
         ("cfg:3", CFG(3.0)),
-        ("cfg:1.5@0.2-0.7", CFG(1.5, 0.2, 0.7)),
+        ("cfg:1.5@0.2-0.7", CFG(1.5, t_low=0.2, t_high=0.7)),
         ("cfg:-1", CFG(-1.0)),
         ("cfg:+2", CFG(2.0)),
         ("cfg:1e1", CFG(10.0)),
         ("cfg:3@0-1", CFG(3.0)),
-        ("cfg:3@0-0", CFG(3.0, 0.0, 0.0)),
-        ("cfg:3@.2-.7", CFG(3.0, 0.2, 0.7)),
+        ("cfg:3@0-0", CFG(3.0, t_low=0.0, t_high=0.0)),
+        ("cfg:3@.2-.7", CFG(3.0, t_low=0.2, t_high=0.7)),
     ],
 )
 def test_parse(text, rule):
-    assert parse_guidance(text) == rule
+    assert parse_kind(Guidance, text) == rule
 
 
 def test_what_is_parsed_can_be_written_again():
-    for rule in (CFG(1.5, 0.2, 0.7), CFG(-3.25), CFG(0.0, 0.125, 0.5)):
+    for rule in (CFG(1.5, t_low=0.2, t_high=0.7), CFG(-3.25), CFG(0.0, t_low=0.125, t_high=0.5)):
         text = f"cfg:{rule.guidance_scale}@{rule.t_low}-{rule.t_high}"
-        assert parse_guidance(text) == rule
+        assert parse_kind(Guidance, text) == rule
 
 
 @pytest.mark.parametrize(
@@ -300,27 +304,29 @@ def test_what_is_parsed_can_be_written_again():
         ("cfg:nan", "guidance_scale must be a finite number, got nan"),
         ("cfg:inf", "guidance_scale must be a finite number, got inf"),
         ("cfg:1e999", "guidance_scale must be a finite number, got inf"),
-        ("cfg:x", "written cfg:SCALE or cfg:SCALE@LOW-HIGH, got 'cfg:x'"),
-        ("cfg:", "written cfg:SCALE"),
-        ("cfg", "written cfg:SCALE"),
-        ("cfg:-", "written cfg:SCALE"),
-        ("cfg:3@", "written cfg:SCALE"),
-        ("cfg:3@0.2", "written cfg:SCALE"),
-        ("cfg:3@0.2-", "written cfg:SCALE"),
-        ("cfg:3@0.2.1-0.7", "written cfg:SCALE"),
-        ("cfg:3 ", "written cfg:SCALE"),
+        ("cfg:x", "must be float, got 'x'; it is written cfg:GUIDANCE_SCALE.*@LOW-HIGH"),
+        ("cfg:", "'cfg:' lacks guidance_scale; it is written cfg:GUIDANCE_SCALE"),
+        ("cfg", "'cfg' lacks guidance_scale"),
+        ("cfg:-", "must be float, got '-'"),
+        ("cfg:3@", "must be float, got '3@'"),
+        ("cfg:3@0.2", "must be float, got '3@0.2'"),
+        ("cfg:3@0.2-", "must be float, got '3@0.2-'"),
+        ("cfg:3@0.2.1-0.7", "must be float, got '3@0.2.1-0.7'"),
+        ("cfg:3,4", "'cfg:3,4' has too many settings; it is written cfg:"),
+        ("cfg:3,guidance_scale=4", "gives guidance_scale twice"),
+        ("cfg:scale=4", "Unknown setting of cfg 'scale'. Did you mean 'guidance_scale'"),
         ("cfg:3@0.7-0.2", r"0 <= t_low <= t_high <= 1, got 0\.7 and 0\.2"),
         ("cfg:3@0.2-1.7", r"0 <= t_low <= t_high <= 1, got 0\.2 and 1\.7"),
     ],
 )
 def test_parse_refuses(text, message):
     with pytest.raises(ClarionError, match=message):
-        parse_guidance(text)
+        parse_kind(Guidance, text)
 
 
 def test_parse_says_which_rule_was_meant():
     with pytest.raises(UnknownNameError, match=r"guidance rule 'cgf'\. Did you mean 'cfg'"):
-        parse_guidance("cgf:3")
+        parse_kind(Guidance, "cgf:3")
 
 
 @pytest.mark.parametrize("name", sorted(GUIDANCE))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clarion.base.errors import ClarionError
-from clarion.run.normalizer import Normalizer
+from clarion.base.normalizer import Normalizer
 
 NORMALIZER = Normalizer((0.25, -3.0), (0.5, 8.0))  # powers of two: exact in any binary type
 

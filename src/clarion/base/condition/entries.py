@@ -1,14 +1,9 @@
-"""What a model may be conditioned on, and the values given for one batch.
-
-A `ConditionSpec` is declared with the model and saved with it. A `Condition` holds one batch of
-values, each with a presence mask: any subset may be absent for any sample, and what "absent" means
-is learned by the model (an embedding of its own), never a hard-coded class number.
-"""
+"""The kinds of things a model may be conditioned on."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,56 +11,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
-from clarion.base.names import NameTable, describe_unknown
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One batch of condition values.
-
-    Args:
-        values: name -> (batch, ...) tensor; rows that are absent hold zeros.
-        present: name -> (batch,) bool tensor, with the same names.
-    """
-
-    values: Mapping[str, Tensor]
-    present: Mapping[str, Tensor]
-
-    def drop(self) -> Condition:
-        """The same batch with everything absent: the condition of the unconditional model."""
-        return Condition(
-            self.values, {name: torch.zeros_like(mask) for name, mask in self.present.items()}
-        )
-
-    def keep_where(self, keep: Mapping[str, Tensor]) -> Condition:
-        """Make value `name` absent in the rows where `keep[name]` (batch,) is false."""
-        return Condition(
-            self.values,
-            {name: m & keep[name] if name in keep else m for name, m in self.present.items()},
-        )
-
-    def rows(self, index: slice | Tensor) -> Condition:
-        """The condition of some of the samples."""
-        return Condition(
-            {name: value[index] for name, value in self.values.items()},
-            {name: mask[index] for name, mask in self.present.items()},
-        )
-
-    def to(self, device: torch.device | str) -> Condition:
-        """The same condition on another device."""
-        return Condition(
-            {name: value.to(device) for name, value in self.values.items()},
-            {name: mask.to(device) for name, mask in self.present.items()},
-        )
-
-    @staticmethod
-    def concatenate(conditions: Sequence[Condition]) -> Condition:
-        """Stack batches that have the same names into one."""
-        first = conditions[0]
-        return Condition(
-            {name: torch.cat([c.values[name] for c in conditions]) for name in first.values},
-            {name: torch.cat([c.present[name] for c in conditions]) for name in first.present},
-        )
+from clarion.base.names import describe_unknown
 
 
 @dataclass(frozen=True)
@@ -190,37 +136,3 @@ class VectorEntry(ConditionEntry):
 def _to_python(value: Any) -> Any:
     """Numbers and arrays of torch and numpy as plain numbers and lists; all else as it is."""
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-CONDITION_ENTRIES: NameTable[type[ConditionEntry]] = NameTable(
-    "condition type", {"class": ClassEntry, "vector": VectorEntry}
-)
-
-ConditionSpec = Mapping[str, ConditionEntry]
-"""Name -> entry: all that a model can be conditioned on."""
-
-
-def encode_condition(spec: ConditionSpec, given: Mapping[str, Any], n: int) -> Condition:
-    """Check a user's values against a model's spec and build the condition of `n` samples.
-
-    What is not given is absent.
-
-    Raises:
-        ClarionError: for a name or a value that the model does not know.
-
-    Example:
-        >>> condition = encode_condition({"label": ClassEntry(10)}, {"label": 3}, n=2)
-        >>> condition.values["label"].tolist(), condition.present["label"].tolist()
-        ([3, 3], [True, True])
-    """
-    if not isinstance(given, Mapping):
-        raise ClarionError(f"condition must be name -> value, such as a dict, got {given!r}.")
-    for name in given:
-        if name not in spec:
-            raise ClarionError(describe_unknown("condition", name, list(spec)))
-    values, present = {}, {}
-    for name, entry in spec.items():
-        is_given = given.get(name) is not None
-        values[name] = entry.encode(name, given[name], n) if is_given else entry.absent(n)
-        present[name] = torch.full((n,), is_given)
-    return Condition(values, present)

@@ -1,0 +1,59 @@
+"""Classifier-free guidance, with an interval outside which it rests.
+
+mean = mean(absent) + guidance_scale (mean(condition) - mean(absent))
+
+Sources: Ho & Salimans 2022, arXiv 2207.12598, equation 6, with guidance_scale = 1 + w, so that 1 is
+the plain conditional model and 0 the unconditional one; Kynkäänniemi et al. 2024, arXiv 2404.07724
+(the interval).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from clarion.base.condition import Condition
+from clarion.denoise.denoiser import Denoiser, Visit
+from clarion.denoise.estimate import Estimate
+from clarion.guide.compose import evaluate
+from clarion.guide.contrast.rule import Contrast, given
+
+
+@dataclass(frozen=True)
+class CFG(Contrast):
+    """Classifier-free guidance.
+
+    A second evaluation is spent only where it changes the result: both passes run as one batch, and
+    at scale 1, at scale 0 and outside the interval there is a single pass.
+
+    Args:
+        guidance_scale: 1 is the plain conditional model, 0 the unconditional one.
+    """
+
+    def is_active_at(self, t: float) -> bool:
+        return self.guidance_scale != 1 and super().is_active_at(t)
+
+    def steer(
+        self,
+        denoiser: Denoiser,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Condition | None,
+        visit: Visit | None,
+    ) -> Estimate:
+        if self.guidance_scale == 1:
+            return denoiser(x_t, t, condition)
+        if self.guidance_scale == 0:
+            return evaluate(denoiser, x_t, t, given(condition).opposite())[0]
+        return super().steer(denoiser, x_t, t, condition, visit)
+
+    def combine(
+        self,
+        worse: Estimate,
+        better: Estimate,
+        x_t: Tensor,
+        t: Tensor,
+        visit: Visit | None,
+    ) -> Estimate:
+        return Estimate.extrapolate(worse, better, self.guidance_scale)

@@ -1,0 +1,69 @@
+"""Guidance rules as they are typed, and a model steered by several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError
+from clarion.denoise.denoiser import Denoiser
+from clarion.guide.compose import Compose
+from clarion.guide.rule import Guidance, SampleSpace
+from clarion.run.serialize import parse_kind
+
+Load = Callable[[str], Denoiser]
+"""Name of a run or a saved model, as `Model.load` takes it -> its denoiser."""
+
+
+def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
+    """The rules that were given, as such or as they are typed.
+
+    Args:
+        guidance: a rule, or several, the first innermost; also as text, "cfg:3@0.2-0.7".
+        load: opens the models that a rule names.
+
+    Raises:
+        ClarionError: for what is no rule.
+    """
+    readers: Mapping[Any, Callable[[str], Any]] = {Denoiser: load}
+    rules = tuple(
+        parse_kind(Guidance, rule, readers) if isinstance(rule, str) else rule
+        for rule in (guidance if isinstance(guidance, list | tuple) else (guidance,))
+    )
+    for rule in rules:
+        if not isinstance(rule, Guidance):
+            raise ClarionError(f"guidance must be rules such as CFG(3.0), got {rule!r}.")
+    return rules
+
+
+def steer(denoiser: Denoiser, rules: tuple[Guidance, ...], space: SampleSpace) -> Denoiser:
+    """The denoiser with all rules round it, each bound to its samples.
+
+    Raises:
+        ClarionError: if a rule does not fit such samples, or has nothing to steer by.
+    """
+    condition = space.condition
+    if condition is not None and condition.terms:
+        denoiser = Compose()(denoiser)
+    for rule in rules:
+        if rule.needs_condition and not _is_any_given(condition):
+            known = ", ".join(condition.values) if condition else ""
+            raise ClarionError(
+                f"guidance {rule} needs a condition to steer towards, and none is given. "
+                f"Conditions of this model: {known or 'none'}."
+            )
+        denoiser = rule.bind(space)(denoiser)
+    if condition is not None and condition.negative and not any(r.needs_condition for r in rules):
+        raise ClarionError(
+            "A negative condition is what guidance steers away from; give a rule such as cfg:3."
+        )
+    return denoiser
+
+
+def _is_any_given(condition: Condition | None) -> bool:
+    if condition is None:
+        return False
+    asked = [condition, *(term for _, term in condition.terms)]
+    asked += [condition.negative] if condition.negative else []
+    return any(bool(mask.any()) for c in asked for mask in c.present.values())
