@@ -117,7 +117,7 @@ def parse_kind(cls: type[T], text: str, readers: Readers = MappingProxyType({}))
         >>> parse_kind(Grid, "karras:rho=5,sigma_min=0.01").rho
         5.0
         >>> parse_kind(Guidance, "cfg:3@0.2-0.7")
-        CFG(guidance_scale=3.0, t_low=0.2, t_high=0.7)
+        CFG(t_low=0.2, t_high=0.7, guidance_scale=3.0)
     """
     table = _table_for(cls, TABLES)
     if table is None:
