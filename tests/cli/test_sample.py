@@ -15,7 +15,7 @@ from clarion.base.condition import ClassEntry
 from clarion.base.errors import ClarionError
 from clarion.base.normalizer import Normalizer
 from clarion.cli.main import main
-from clarion.cli.sample import parse_conditions
+from clarion.cli.sample import parse_conditions, parse_request
 from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import EDM
 from clarion.process.grids import LogSNRUniform
@@ -130,3 +130,53 @@ def test_conditions_are_words_or_lists_of_them() -> None:
     }
     with pytest.raises(ClarionError, match="NAME=VALUE"):
         parse_conditions(("=3",))
+
+
+def test_conditions_are_mixed_and_steered_away_from(saved_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mixed.npz"
+    arguments = ["--n", "3", "--num-steps", "2", "--guidance", "cfg:2", "--out", str(out)]
+    mixed = ["--condition", "label=0*0.75 label=1*0.25", "--negative", "label=1,0,1"]
+    assert main(["sample", str(saved_model), *arguments, *mixed]) == 0
+    with np.load(out) as file:
+        assert file["condition_weights"].tolist() == [0.75, 0.25]
+        assert file["condition_label_1"].tolist() == [0, 0, 0]
+        assert file["condition_label_2"].tolist() == [1, 1, 1]
+        samples = file["samples"]
+    expected = Model.load(saved_model).sample(
+        n=3,
+        num_steps=2,
+        guidance="cfg:2",
+        condition=[({"label": 0}, 0.75), ({"label": 1}, 0.25)],
+        negative={"label": [1, 0, 1]},
+    )
+    np.testing.assert_array_equal(samples, expected.numpy())
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("label=ankle boot",), {"label": "ankle boot"}),
+        (("label=3*0.7 label=5*.3",), [({"label": "3"}, 0.7), ({"label": "5"}, 0.3)]),
+        (("label=ankle boot*-1",), [({"label": "ankle boot"}, -1.0)]),
+        (
+            ("age=4", "label=3*1 label=5*1"),
+            [({"age": "4", "label": "3"}, 1.0), ({"age": "4", "label": "5"}, 1.0)],
+        ),
+        (("text=2*3 tiles",), {"text": "2*3 tiles"}),
+    ],
+)
+def test_requests_as_they_are_typed(texts: tuple[str, ...], expected: object) -> None:
+    assert parse_request(texts) == expected
+
+
+def test_weights_in_two_texts_are_refused() -> None:
+    with pytest.raises(ClarionError, match="are written in one text"):
+        parse_request(("label=3*0.7", "label=5*0.3"))
+
+
+def test_a_negative_condition_needs_a_rule(
+    saved_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--condition", "label=0", "--negative", "label=1"]
+    assert main(["sample", str(saved_model), *asked]) == 1
+    assert "give a rule such as cfg:3" in capsys.readouterr().err

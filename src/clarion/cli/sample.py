@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import tyro
 from torch import Tensor
 
-from clarion.base.condition import encode_condition
+from clarion.base.condition import Condition, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.cli.device import choose_device
 from clarion.domains.tables import DOMAINS
@@ -30,7 +31,9 @@ class Options:
         run: folder of a run or a saved model, or a model on the hub ("owner/name").
         n: number of samples.
         first: number of the first one; sample i of a seed is the same in whatever part it is drawn.
-        condition: name=value for all samples, or name=value,value,... with one for each.
+        condition: name=value for all samples, or name=value,value,... with one for each; several
+            that are to be mixed stand in one text, each with its weight: "label=3*0.7 label=5*0.3".
+        negative: name=value that guidance steers away from, in place of no condition at all.
         guidance: a rule, written NAME:SETTINGS ("cfg:3", "cfg:3@0.2-0.7"); of several the first is
             innermost.
         sampler: name of the sampler, with settings if need be ("ddim:eta=0.5").
@@ -51,6 +54,7 @@ class Options:
     n: int = 16
     first: int = 0
     condition: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
     guidance: tuple[str, ...] = ()
     sampler: str = "dpmpp_2m"
     num_steps: int = 12
@@ -67,7 +71,7 @@ class Options:
 def main(arguments: list[str]) -> int:
     """Draw, write, and say how long it took; returns the exit status."""
     options = tyro.cli(Options, args=arguments, prog="clarion sample", description=_description())
-    condition = parse_conditions(options.condition)
+    condition, negative = parse_request(options.condition), parse_conditions(options.negative)
     device = choose_device(options.device)
     model = Model.load(options.run, device=device, ema_width=options.ema_width)
     domain = DOMAINS[model.config.domain]
@@ -77,11 +81,13 @@ def main(arguments: list[str]) -> int:
             f"n must be at least 1 and first 0 or more, got {options.n} and {options.first}."
         )
     indices = range(options.first, options.first + options.n)
+    rules = model.rules(options.guidance)
     start = time.perf_counter()
     samples = model.sample(
         indices=indices,
         condition=condition,
-        guidance=options.guidance,
+        negative=negative or None,
+        guidance=rules,
         sampler=options.sampler,
         num_steps=options.num_steps,
         grid=options.grid,
@@ -91,14 +97,16 @@ def main(arguments: list[str]) -> int:
     )
     seconds = time.perf_counter() - start
     if out.suffix == ".npz":
-        given = encode_condition(model.config.condition, condition, options.n).values
-        _write_npz(out, samples, indices, {name: given[name] for name in condition}, options)
+        given = encode_condition(model.config.condition, condition, options.n)
+        _write_npz(out, samples, indices, given, options)
     else:
         domain.write(samples, out, indices)
+    evaluations = model.denoiser.num_evaluations + sum(rule.num_evaluations for rule in rules)
     summary = {
         "out": str(out),
         "samples": options.n,
-        "evaluations_per_sample": model.denoiser.num_evaluations / options.n,
+        "evaluations_per_sample": evaluations / options.n,
+        "gradients_per_sample": model.denoiser.num_gradients / options.n,
         "samples_per_s": options.n / seconds,
     }
     print(json.dumps(summary) if options.json else _in_words(summary))
@@ -110,8 +118,42 @@ def _description() -> str:
     return f"{__doc__} " + " ".join(f"{k}: {', '.join(table)}." for k, table in names.items())
 
 
-def parse_conditions(texts: tuple[str, ...]) -> dict[str, str | list[str]]:
-    """Read "name=value" and "name=value,value" into what `Model.sample` takes.
+Values = dict[str, str | list[str]]
+"""Name -> one value, or one for each sample, as typed."""
+
+
+def parse_request(texts: tuple[str, ...]) -> Values | list[tuple[Values, float]]:
+    """Read what is asked for into what `Model.sample` takes; see `Options.condition`.
+
+    What is given without a weight belongs to each of the terms that have one.
+
+    Raises:
+        ClarionError: if a text has another form, or a name comes twice.
+
+    Example:
+        >>> parse_request(("label=3*0.7 label=5*0.3",))
+        [({'label': '3'}, 0.7), ({'label': '5'}, 0.3)]
+    """
+    weighted = [text for text in texts if re.fullmatch(rf"({TERM})+", text)]
+    plain = parse_conditions(tuple(text for text in texts if text not in weighted))
+    if not weighted:
+        return plain
+    if len(weighted) > 1:
+        raise ClarionError(
+            f"Weighted conditions are written in one text, such as "
+            f"'label=3*0.7 label=5*0.3', got {weighted}."
+        )
+    terms = [match.groups() for match in re.finditer(TERM_PARTS, weighted[0])]
+    return [(plain | parse_conditions((values,)), float(weight)) for values, weight in terms]
+
+
+NUMBER = r"-?(?:\d+\.?\d*|\.\d+)"
+TERM = rf"\w+=[^*=]+\*{NUMBER}(?:\s+|$)"
+TERM_PARTS = rf"(\w+=[^*=]+)\*({NUMBER})(?:\s+|$)"
+
+
+def parse_conditions(texts: tuple[str, ...]) -> Values:
+    """Read "name=value" and "name=value,value" into name -> value or values.
 
     Raises:
         ClarionError: if a text has another form, or a name comes twice.
@@ -120,7 +162,7 @@ def parse_conditions(texts: tuple[str, ...]) -> dict[str, str | list[str]]:
         >>> parse_conditions(("label=3", "age=0.5,0.7"))
         {'label': '3', 'age': ['0.5', '0.7']}
     """
-    condition: dict[str, str | list[str]] = {}
+    condition: Values = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
@@ -132,21 +174,31 @@ def parse_conditions(texts: tuple[str, ...]) -> dict[str, str | list[str]]:
     return condition
 
 
-def _write_npz(out: Path, samples: Tensor, indices: range, values: Any, options: Options) -> None:
+def _write_npz(
+    out: Path, samples: Tensor, indices: range, condition: Condition, options: Options
+) -> None:
+    """Samples and what was asked for: condition_NAME, or for mixtures condition_NAME_1, ..."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    conditions = {f"condition_{name}": value.numpy() for name, value in values.items()}
-    np.savez(
-        out,
-        samples=samples.numpy(),
-        indices=np.array(indices),
-        seed=np.array(options.seed),
-        **conditions,
-    )
+    asked = [("", condition)]
+    if condition.terms:
+        asked = [(f"_{i}", term) for i, (_, term) in enumerate(condition.terms, 1)]
+    arrays: dict[str, Any] = {
+        f"condition_{name}{number}": value.numpy()
+        for number, part in asked
+        for name, value in part.values.items()
+        if part.present[name].any()
+    }
+    if condition.terms:
+        arrays["condition_weights"] = np.array([weight for weight, _ in condition.terms])
+    arrays |= {"samples": samples.numpy(), "indices": np.array(indices)}
+    np.savez(out, seed=np.array(options.seed), **arrays)
 
 
 def _in_words(summary: dict[str, Any]) -> str:
+    gradients = summary["gradients_per_sample"]
+    backwards = f" and {gradients:g} passes backwards" if gradients else ""
     return (
         f"{summary['samples']} samples in {summary['out']}: "
-        f"{summary['evaluations_per_sample']:g} network evaluations each, "
+        f"{summary['evaluations_per_sample']:g} network evaluations{backwards} each, "
         f"{summary['samples_per_s']:.1f} samples/s"
     )
