@@ -9,8 +9,11 @@ from torch import nn
 
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.run.averages import gamma_of, profile_product, reconstruct_ema, solve_profile
+from clarion.run.folder import write_description
+from clarion.run.model import Model
 from clarion.train.checkpoint import TrainState, save_checkpoint
 from clarion.train.ema import EMA
+from clarion.train.loop import model_config
 
 WIDTHS = (0.05, 0.1)
 
@@ -190,3 +193,25 @@ def test_a_width_out_of_reach_is_refused(tmp_path):
     assert reconstruct_ema(tmp_path, 0.07)
     with pytest.raises(CheckpointError, match=r"width 0\.25 cannot be made.*0\.05, 0\.1"):
         reconstruct_ema(tmp_path, 0.25)
+
+
+def test_a_model_is_loaded_from_any_checkpoint_and_of_any_width(make_trainer):
+    trainer = make_trainer("run", num_steps=6, checkpoint_every=3)
+    trainer.train(lambda report: None)
+    run, config = trainer.run, model_config(trainer.config, trainer.examples)
+    write_description(run, config, trainer.normalizer)
+
+    def weights(path, **settings):
+        return dict(Model.load(path, **settings).denoiser.network.named_parameters())
+
+    def assert_equal(actual, expected):
+        assert actual.keys() == expected.keys()
+        for name, tensor in actual.items():
+            torch.testing.assert_close(tensor, expected[name], rtol=0, atol=1e-6)
+
+    for path, settings in ((f"{run}@3", {}), (run, {"step": 3})):
+        assert_equal(weights(path, **settings), reconstruct_ema(run, WIDTHS[0], 3))
+    assert_equal(weights(run, ema_width=0.08), reconstruct_ema(run, 0.08))
+    assert_equal(weights(run, step=6), weights(run))
+    with pytest.raises(CheckpointError, match=r"no checkpoint of step 4\. Stored: 3, 6"):
+        Model.load(f"{run}@4")
