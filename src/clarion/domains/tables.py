@@ -12,6 +12,7 @@ from clarion.base.names import NameTable
 from clarion.domains.image import recipes as image
 from clarion.domains.image.data import ImageData
 from clarion.domains.image.drawing import write_samples
+from clarion.domains.image.one_picture import read_picture
 from clarion.run.config import TrainConfig
 from clarion.run.examples import DataConfig
 
@@ -22,14 +23,18 @@ class Domain:
 
     Args:
         write: writes samples in data units to a path, as people look at or listen to them.
+        read: reads one such sample, of so many channels, from a file.
         suffix: of the file that holds several samples.
     """
 
     write: Callable[[Tensor, Path, Iterable[int]], Path]
+    read: Callable[[Path, int], Tensor]
     suffix: str
 
 
-DOMAINS: NameTable[Domain] = NameTable("kind of data", {"image": Domain(write_samples, ".png")})
+DOMAINS: NameTable[Domain] = NameTable(
+    "kind of data", {"image": Domain(write_samples, read_picture, ".png")}
+)
 
 DATA: NameTable[type[DataConfig]] = NameTable("kind of data", {"image": ImageData})
 

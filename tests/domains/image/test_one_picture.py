@@ -1,0 +1,47 @@
+"""One picture from a file."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from clarion.base.errors import DataError
+from clarion.domains.image.one_picture import read_picture
+
+PIXELS = np.arange(12, dtype=np.uint8).reshape(2, 2, 3) * 20
+
+
+def test_a_picture_in_units_of_black_and_white(tmp_path):
+    Image.fromarray(PIXELS).save(tmp_path / "colour.png")
+    actual = read_picture(tmp_path / "colour.png", 3)
+    torch.testing.assert_close(actual, torch.tensor(PIXELS).permute(2, 0, 1) / 255)
+    grey = np.asarray(Image.fromarray(PIXELS).convert("L")) / 255
+    torch.testing.assert_close(
+        read_picture(tmp_path / "colour.png", 1)[0], torch.tensor(grey).float()
+    )
+
+
+def test_numbers_are_neither_rounded_nor_cut_off(tmp_path):
+    values = np.array([[[-0.25, 1.5], [0.123456, 0.0]]])
+    np.save(tmp_path / "measured.npy", values)
+    actual = read_picture(tmp_path / "measured.npy", 1)
+    torch.testing.assert_close(actual, torch.tensor(values).float(), rtol=0, atol=0)
+
+
+def test_what_cannot_be_used_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"There is no file .*gone\.png"):
+        read_picture(tmp_path / "gone.png", 1)
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"text\.png cannot be used: it is no picture"):
+        read_picture(tmp_path / "text.png", 1)
+    for name, array, message in (
+        ("shape", np.zeros((4, 4)), r"must have shape \(1, height, width\), got \(4, 4\)"),
+        ("words", np.array(["a"]), "must hold finite numbers, got <U1"),
+        ("nan", np.full((1, 2, 2), np.nan), "must hold finite numbers"),
+    ):
+        np.save(tmp_path / f"{name}.npy", array)
+        with pytest.raises(DataError, match=message):
+            read_picture(tmp_path / f"{name}.npy", 1)
+    (tmp_path / "broken.npy").write_bytes(b"no array")
+    with pytest.raises(DataError, match=r"broken\.npy holds no array"):
+        read_picture(tmp_path / "broken.npy", 1)
