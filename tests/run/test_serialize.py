@@ -6,7 +6,14 @@ import math
 
 import pytest
 
-from clarion.base.condition import ClassEntry, VectorEntry
+from clarion.base.condition import (
+    ClassEntry,
+    ConditionEntry,
+    FieldEntry,
+    SequenceEntry,
+    TagsEntry,
+    VectorEntry,
+)
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.base.normalizer import Normalizer
 from clarion.domains.image.data import ImageData
@@ -20,7 +27,14 @@ from clarion.run.examples import DataConfig
 from clarion.run.serialize import TABLES, from_json, to_json
 
 ALL_TABLES = TABLES | {DataConfig: DATA}
-ARGUMENTS = {ClassEntry: {"num_classes": 3}, VectorEntry: {"size": 2}, ImageData: {"source": "x"}}
+ARGUMENTS = {
+    ClassEntry: {"num_classes": 3},
+    FieldEntry: {"channels": 1, "sides": (4, 6)},
+    ImageData: {"source": "x"},
+    SequenceEntry: {"max_length": 4, "num_tokens": 9},
+    TagsEntry: {"tag_names": ("a", "b")},
+    VectorEntry: {"size": 2},
+}
 
 
 def variants(cls):
@@ -76,6 +90,18 @@ def test_everything_with_a_name_reads_back(base, name):
 )  # fmt: skip
 def test_whole_configs_read_back(value):
     assert from_json(type(value), through_text(value), "file", ALL_TABLES) == value
+
+
+def test_a_field_added_later_may_be_missing_and_is_written_where_it_says_something():
+    plain = through_text(VectorEntry(2))
+    assert plain == {"kind": "vector", "dropout": 0.1, "size": 2}
+    assert from_json(ConditionEntry, plain, "file") == VectorEntry(2)
+    full = VectorEntry(2, ("a", "b"), ("m", "s"), (0.5, 1.0), (2.0, 3.0))
+    content = through_text(full)
+    assert content["units"] == ["m", "s"]
+    assert from_json(ConditionEntry, content, "file") == full
+    with pytest.raises(CheckpointError, match=r"file lacks 'size'"):
+        from_json(ConditionEntry, {"kind": "vector", "dropout": 0.1}, "file")
 
 
 def content_of(**changes):

@@ -2,7 +2,9 @@
 
 A field whose type is an abstract class with a name table (a process, a network, a sampler, ...) is
 written with its `kind`, the name under which it stands in that table. Reading refuses missing and
-extra keys and values of another type, and names where they stand.
+extra keys and values of another type, and names where they stand. A field with the metadata
+`optional`, added after files had been written without it, is written only where it is not at its
+default, and may be missing.
 """
 
 from __future__ import annotations
@@ -56,7 +58,11 @@ def to_json(value: Any, tables: Tables = TABLES) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         table = _table_for(type(value), tables)
         kind = {"kind": table.name_of(value)} if table else {}
-        fields = {f.name: to_json(getattr(value, f.name), tables) for f in _fields(value)}
+        fields = {
+            f.name: to_json(getattr(value, f.name), tables)
+            for f in _fields(value)
+            if not (_is_optional(f) and getattr(value, f.name) == f.default)
+        }
         return kind | fields
     if isinstance(value, Mapping):
         return {key: to_json(item, tables) for key, item in value.items()}
@@ -88,7 +94,8 @@ def from_json(cls: type[T], value: Any, where: str, tables: Tables = TABLES) -> 
         except UnknownNameError as error:
             raise CheckpointError(f"{where}: {error}") from None
     names = {field.name for field in _fields(cls)}
-    for problem, keys in (("lacks", names - set(value)), ("has unknown", set(value) - names)):
+    needed = {field.name for field in _fields(cls) if not _is_optional(field)}
+    for problem, keys in (("lacks", needed - set(value)), ("has unknown", set(value) - names)):
         if keys:
             raise CheckpointError(f"{where} {problem} {', '.join(map(repr, sorted(keys)))}.")
     hints = get_type_hints(cls)
@@ -174,6 +181,11 @@ def _value(text: str, hint: Any) -> Any:
 def _is_required(field: dataclasses.Field) -> bool:
     no = dataclasses.MISSING
     return field.default is no and field.default_factory is no
+
+
+def _is_optional(field: dataclasses.Field) -> bool:
+    """Whether a file may lack it: the field is younger than files that shall still be read."""
+    return field.metadata.get("optional", False)
 
 
 def _form(name: str, kind: type) -> str:

@@ -6,15 +6,24 @@ is learned by the model (an embedding of its own), never a hard-coded class numb
 """
 
 from clarion.base.condition.batch import Condition
-from clarion.base.condition.entries import ClassEntry, ConditionEntry, VectorEntry
+from clarion.base.condition.entry import ConditionEntry
+from clarion.base.condition.field import FieldEntry
+from clarion.base.condition.label import ClassEntry
+from clarion.base.condition.sequence import PADDING, SequenceEntry
 from clarion.base.condition.spec import CONDITION_ENTRIES, ConditionSpec, encode_condition
+from clarion.base.condition.tags import TagsEntry
+from clarion.base.condition.vector import VectorEntry
 
 __all__ = [
     "CONDITION_ENTRIES",
+    "PADDING",
     "ClassEntry",
     "Condition",
     "ConditionEntry",
     "ConditionSpec",
+    "FieldEntry",
+    "SequenceEntry",
+    "TagsEntry",
     "VectorEntry",
     "encode_condition",
 ]

@@ -10,12 +10,24 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition.batch import Condition
-from clarion.base.condition.entries import ClassEntry, ConditionEntry, VectorEntry
+from clarion.base.condition.entry import ConditionEntry, check_count
+from clarion.base.condition.field import FieldEntry
+from clarion.base.condition.label import ClassEntry
+from clarion.base.condition.sequence import SequenceEntry
+from clarion.base.condition.tags import TagsEntry
+from clarion.base.condition.vector import VectorEntry
 from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable, describe_unknown
 
 CONDITION_ENTRIES: NameTable[type[ConditionEntry]] = NameTable(
-    "condition type", {"class": ClassEntry, "vector": VectorEntry}
+    "condition type",
+    {
+        "class": ClassEntry,
+        "field": FieldEntry,
+        "sequence": SequenceEntry,
+        "tags": TagsEntry,
+        "vector": VectorEntry,
+    },
 )
 
 ConditionSpec: TypeAlias = Mapping[str, ConditionEntry]
@@ -80,15 +92,12 @@ def _rows(name: str, entry: ConditionEntry, value: Any, n: int) -> tuple[Tensor,
         return entry.absent(n), torch.zeros(n, dtype=torch.bool)
     if not isinstance(value, list | tuple) or all(v is not None for v in value):
         return entry.encode(name, value, n), torch.ones(n, dtype=torch.bool)
-    if len(value) != n:
-        raise ClarionError(
-            f"Condition {name!r} has {len(value)} values for {n} samples; give one or {n}."
-        )
-    present = torch.tensor([v is not None for v in value])
-    encoded, known = entry.absent(n), [v for v in value if v is not None]
-    if known:
-        encoded[present] = entry.encode(name, known, len(known)).to(encoded.dtype)
-    return encoded, present
+    check_count(name, len(value), n)
+    encoded = entry.absent(n)
+    for i, v in enumerate(value):
+        if v is not None:
+            encoded[i : i + 1] = entry.encode(name, [v], 1).to(encoded.dtype)
+    return encoded, torch.tensor([v is not None for v in value])
 
 
 def _sequence(given: Any) -> Sequence[Any]:
