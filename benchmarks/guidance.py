@@ -1,10 +1,10 @@
 """What guidance rules do to garments: how many are of the class asked for, and how varied.
 
 For each rule and scale the same numbers of samples are drawn, of the same seeds, ten classes in
-turn. An independent classifier (`garment_classifier.py`) names each sample: `accuracy` is the
-share named as asked. `diversity` is the mean distance, in the classifier's features, of two samples of
+turn. An independent classifier (`garment_classifier.py`) names each sample: `accuracy` is the share
+named as asked. `diversity` is the mean distance, in the classifier's features, of two samples of
 one class, relative to that of two test pictures; 1 is as varied as the data. Intervals are those
-of a bootstrap over samples.
+of halves of the samples, drawn again and again.
 """
 
 from __future__ import annotations
