@@ -29,6 +29,8 @@ from typing import (
 from clarion.base.condition import CONDITION_ENTRIES, ConditionEntry
 from clarion.base.errors import CheckpointError, ClarionError, UnknownNameError
 from clarion.base.names import NameTable, describe_unknown
+from clarion.guide.measurement.operator import Operator
+from clarion.guide.measurement.operators import OPERATORS
 from clarion.guide.rule import Guidance
 from clarion.guide.tables import GUIDANCE
 from clarion.nets.config import NetworkConfig
@@ -49,6 +51,7 @@ TABLES: dict[type, NameTable] = {
     Grid: GRIDS,
     Guidance: GUIDANCE,
     NetworkConfig: NETWORKS,
+    Operator: OPERATORS,
     Sampler: SAMPLERS,
 }
 
