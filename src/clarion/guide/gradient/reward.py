@@ -154,7 +154,7 @@ class Reward(Guidance):
         weight = self.scale
         if self.added_to == "score":
             weight = weight * expand_like(denoiser.process.noise_level(t), x_t) ** 2
-        return Estimate(estimate.mean + weight * slope)
+        return Estimate(estimate.mean + weight * slope, untwisted=estimate.mean)
 
     def _slope(self, mean: Tensor, condition: Condition | None) -> Tensor:
         """grad r at the estimate, (batch, *shape); differentiable where the estimate is."""
