@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from clarion.base.names import NameTable
+from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.rule import Guidance
 
-GUIDANCE: NameTable[type[Guidance]] = NameTable("guidance rule", {"cfg": CFG})
+GUIDANCE: NameTable[type[Guidance]] = NameTable("guidance rule", {"cfg": CFG, "auto": Autoguidance})

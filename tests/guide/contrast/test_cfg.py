@@ -314,7 +314,7 @@ def test_what_is_parsed_can_be_written_again():
         ("cfg:3@0.2.1-0.7", "must be float, got '3@0.2.1-0.7'"),
         ("cfg:3,4", "'cfg:3,4' has too many settings; it is written cfg:"),
         ("cfg:3,guidance_scale=4", "gives guidance_scale twice"),
-        ("cfg:scale=4", "Unknown setting of cfg 'scale'. Did you mean 'guidance_scale'"),
+        ("cfg:guidance=4", "Unknown setting of cfg 'guidance'. Did you mean 'guidance_scale'"),
         ("cfg:3@0.7-0.2", r"0 <= t_low <= t_high <= 1, got 0\.7 and 0\.2"),
         ("cfg:3@0.2-1.7", r"0 <= t_low <= t_high <= 1, got 0\.2 and 1\.7"),
     ],

@@ -34,7 +34,7 @@ def test_every_table_of_gaussian_diffusion_is_walked():
         (("heun",), [("sampler", "heun")]),
         (("edm",), [("process", "edm"), ("parametrization", "edm"), ("sampler", "edm")]),
         (("sampler/edm",), [("sampler", "edm")]),
-        (("guidance", "ddim"), [("sampler", "ddim"), ("guidance", "cfg")]),
+        (("guidance", "ddim"), [("sampler", "ddim"), *(("guidance", name) for name in GUIDANCE)]),
     ],
 )
 def test_a_name_finds_all_that_bears_it(asked, expected):

@@ -17,7 +17,7 @@ from clarion.base.condition import Condition
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.compose import evaluate
-from clarion.guide.contrast.rule import Contrast, given
+from clarion.guide.contrast.rule import Contrast, given, is_number
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,6 @@ class CFG(Contrast):
         guidance_scale: 1 is the plain conditional model, 0 the unconditional one.
     """
 
-    def is_active_at(self, t: float) -> bool:
-        return self.guidance_scale != 1 and super().is_active_at(t)
-
     def steer(
         self,
         denoiser: Denoiser,
@@ -42,9 +39,7 @@ class CFG(Contrast):
         condition: Condition | None,
         visit: Visit | None,
     ) -> Estimate:
-        if self.guidance_scale == 1:
-            return denoiser(x_t, t, condition)
-        if self.guidance_scale == 0:
+        if is_number(self.scale(x_t, t, visit), 0):
             return evaluate(denoiser, x_t, t, given(condition).opposite())[0]
         return super().steer(denoiser, x_t, t, condition, visit)
 
@@ -56,4 +51,4 @@ class CFG(Contrast):
         t: Tensor,
         visit: Visit | None,
     ) -> Estimate:
-        return Estimate.extrapolate(worse, better, self.guidance_scale)
+        return Estimate.extrapolate(worse, better, self.scale(x_t, t, visit))

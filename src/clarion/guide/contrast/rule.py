@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.names import describe_unknown
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.compose import evaluate
+from clarion.guide.contrast.schedule import SHAPES, Schedule
 from clarion.guide.rule import Guidance
 
 
@@ -22,15 +25,18 @@ class Contrast(Guidance):
     """Goes from a worse estimate towards a better one, and beyond.
 
     The better one is that of the condition asked for; the worse one is that of the negative
-    condition or, without one, of the unconditional model. A rule implements `combine`.
+    condition or, without one, of the unconditional model. A rule implements `combine`, which must
+    give the better estimate at scale 1: there the worse one is not worked out.
 
     Args:
         guidance_scale: 1 is the better estimate, 0 the worse one.
+        schedule: how the scale depends on the time, a name in `SHAPES`.
     """
 
     needs_condition: ClassVar[bool] = True
 
     guidance_scale: float
+    schedule: Schedule = field(default="constant", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -38,6 +44,23 @@ class Contrast(Guidance):
             raise ClarionError(
                 f"guidance_scale must be a finite number, got {self.guidance_scale}."
             )
+        if self.schedule not in SHAPES:
+            raise ClarionError(describe_unknown("schedule", self.schedule, list(SHAPES)))
+
+    def is_active_at(self, t: float) -> bool:
+        return self._scale_at(t) != 1 and super().is_active_at(t)
+
+    def scale(self, x_t: Tensor, t: Tensor, visit: Visit | None) -> float | Tensor:
+        """The guidance scale w(t): a number where one is known for all, or (batch,)."""
+        if self.schedule == "constant":
+            return self.guidance_scale
+        if visit is not None:
+            return self._scale_at(visit.t)
+        return (1 + (self.guidance_scale - 1) * SHAPES[self.schedule](t)).to(x_t.dtype)
+
+    def _scale_at(self, t: float) -> float:
+        shape = SHAPES[self.schedule](torch.tensor(t, dtype=torch.float64))
+        return self.guidance_scale if shape == 1 else 1 + (self.guidance_scale - 1) * float(shape)
 
     @abstractmethod
     def combine(
@@ -66,7 +89,14 @@ class Contrast(Guidance):
         condition: Condition | None,
         visit: Visit | None,
     ) -> Estimate:
+        if is_number(self.scale(x_t, t, visit), 1):
+            return denoiser(x_t, t, condition)
         return self.combine(*self.estimates(denoiser, x_t, t, condition), x_t, t, visit)
+
+
+def is_number(scale: float | Tensor, value: float) -> bool:
+    """Whether the scale is known, without a look at the device, to be this value for all."""
+    return not isinstance(scale, Tensor) and scale == value
 
 
 def given(condition: Condition | None) -> Condition:

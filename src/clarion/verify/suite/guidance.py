@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from clarion.base.condition import Condition
 from clarion.denoise import Visit
 from clarion.denoise.estimate import Estimate
 from clarion.denoise.exact.mixture import LABEL, MixtureDenoiser
+from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.rule import Guidance
 from clarion.process import PROCESSES
@@ -20,11 +20,9 @@ from clarion.process.gaussian import GaussianProcess
 from clarion.verify.finding import Finding
 from clarion.verify.report import Report
 from clarion.verify.scores import judge
-from clarion.verify.suite.evidence import draw, moderate_times, score_of
+from clarion.verify.suite.contrast import ScoreOf, against_weak, tilted, weak_model
+from clarion.verify.suite.evidence import draw, moderate_times
 from clarion.verify.targets import TARGETS
-
-ScoreOf: TypeAlias = Callable[[MixtureDenoiser, Tensor, Tensor, Condition], Tensor]
-"""(exact denoiser, x_t, t, condition) -> the score that a rule must have, (batch, dim)."""
 
 
 @dataclass(frozen=True)
@@ -33,29 +31,20 @@ class KnownAnswer:
 
     Args:
         setting: the rule's settings as they are typed.
-        rule: the rule.
+        rule: the rule; or what makes it for a process, where it holds another model.
         score: its score in closed form.
         samples: name of the target whose distribution its samples have when `class_0` is asked
             for; None where that is no closed form.
     """
 
     setting: str
-    rule: Guidance
+    rule: Guidance | Callable[[GaussianProcess], Guidance]
     score: ScoreOf
     samples: str | None = None
 
-
-def tilted(guidance_scale: float) -> ScoreOf:
-    """grad log p(x_t) + guidance_scale (grad log p(x_t | c) - grad log p(x_t)), by autograd.
-
-    Source: Ho & Salimans 2022, arXiv 2207.12598, equation 6.
-    """
-
-    def score(denoiser: MixtureDenoiser, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        absent = score_of(denoiser, x_t, t, None)
-        return absent + guidance_scale * (score_of(denoiser, x_t, t, condition) - absent)
-
-    return score
+    def rule_for(self, process: GaussianProcess) -> Guidance:
+        """The rule, for data that was noised by this process."""
+        return self.rule if isinstance(self.rule, Guidance) else self.rule(process)
 
 
 def between(t_low: float, t_high: float, inside: ScoreOf, outside: ScoreOf) -> ScoreOf:
@@ -83,6 +72,16 @@ KNOWN_ANSWERS: dict[str, Sequence[KnownAnswer]] = {
             CFG(3.0, t_low=ENDS_OF_INTERVAL[0], t_high=ENDS_OF_INTERVAL[1]),
             between(*ENDS_OF_INTERVAL, tilted(3.0), tilted(1.0)),
         ),
+    ),
+    "auto": (
+        KnownAnswer("auto:0", lambda p: Autoguidance(0.0, weak_model(p)), against_weak(0.0)),
+        KnownAnswer(
+            "auto:1",
+            lambda p: Autoguidance(1.0, weak_model(p)),
+            against_weak(1.0),
+            samples="class_0",
+        ),
+        KnownAnswer("auto:1.8", lambda p: Autoguidance(1.8, weak_model(p)), against_weak(1.8)),
     ),
 }
 """Name of a rule -> settings of it whose answer is known."""
@@ -114,10 +113,11 @@ def examine_guidance(
         for process_name, cls in PROCESSES.items():
             findings += _score_findings(name, answer, process_name, cls())
         if answer.samples is not None:
+            process = PROCESSES["vp_linear"]()
             x = draw(
                 TARGETS["class_0"],
-                PROCESSES["vp_linear"](),
-                guidance=answer.rule,
+                process,
+                guidance=answer.rule_for(process),
                 sampler="dpmpp_2m",
                 num_steps=64,
             )
@@ -129,7 +129,7 @@ def _score_findings(
     name: str, answer: KnownAnswer, process_name: str, process: GaussianProcess
 ) -> list[Finding]:
     denoiser, x_t, t, condition = _noisy_points(process)
-    guided = answer.rule(denoiser)
+    guided = answer.rule_for(process)(denoiser)
     together = guided(x_t, t, condition).mean
     rows = [slice(i, i + 1) for i in range(NUM_POINTS)]
     alone = [guided(x_t[row], t[row], condition.rows(row)).mean for row in rows]

@@ -1,0 +1,80 @@
+"""Autoguidance: a model guided by a weaker version of itself.
+
+mean = mean_weak(condition) + guidance_scale (mean(condition) - mean_weak(condition))
+
+The weak model knows the same condition, but is smaller or less trained: what both get wrong, it
+gets more wrong, and the difference points away from it.
+
+Source: Karras et al. 2024, arXiv 2406.02507, equation 3 with the weak model for D_0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+
+from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError
+from clarion.denoise.denoiser import Denoiser, Visit
+from clarion.denoise.estimate import Estimate
+from clarion.guide.compose import evaluate
+from clarion.guide.contrast.cfg import CFG
+from clarion.guide.contrast.rule import is_number
+
+
+@dataclass(frozen=True)
+class Autoguidance(CFG):
+    """CFG's formula, with a weak model in place of the unconditional one.
+
+    It needs no condition, and takes no notice of a negative one. Each model is asked by itself; at
+    scale 1 the weak one is not asked, at scale 0 the other one is not.
+
+    Args:
+        guidance_scale: 1 is the model, 0 the weak one.
+        weak: the weak model, on the device of the other one.
+    """
+
+    needs_condition: ClassVar[bool] = False
+
+    weak: Denoiser = field(repr=False)
+    _evaluations_before: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.weak, Denoiser):
+            raise ClarionError(f"weak must be a Denoiser, got {self.weak!r}.")
+        object.__setattr__(self, "_evaluations_before", self.weak.num_evaluations)
+
+    def __call__(self, denoiser: Denoiser) -> Denoiser:
+        if denoiser.process != self.weak.process:
+            raise ClarionError(
+                f"Both models must have the same process: the weak one has {self.weak.process}, "
+                f"the other one {denoiser.process}."
+            )
+        return super().__call__(denoiser)
+
+    def estimates(
+        self, denoiser: Denoiser, x_t: Tensor, t: Tensor, condition: Condition | None
+    ) -> tuple[Estimate, Estimate]:
+        return self._ask_weak(x_t, t, condition), denoiser(x_t, t, condition)
+
+    def steer(
+        self,
+        denoiser: Denoiser,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Condition | None,
+        visit: Visit | None,
+    ) -> Estimate:
+        if is_number(self.scale(x_t, t, visit), 0):
+            return self._ask_weak(x_t, t, condition)
+        return super().steer(denoiser, x_t, t, condition, visit)
+
+    def _ask_weak(self, x_t: Tensor, t: Tensor, condition: Condition | None) -> Estimate:
+        return evaluate(self.weak, x_t, t, condition)[0]
+
+    @property
+    def num_evaluations(self) -> int:
+        return self.weak.num_evaluations - self._evaluations_before
