@@ -7,8 +7,17 @@ import math
 import torch
 from torch import Tensor, nn
 
-from clarion.base.condition import ClassEntry, Condition, ConditionEntry, ConditionSpec, VectorEntry
+from clarion.base.condition import (
+    ClassEntry,
+    Condition,
+    ConditionEntry,
+    ConditionSpec,
+    FieldEntry,
+    TagsEntry,
+    VectorEntry,
+)
 from clarion.base.errors import ClarionError
+from clarion.nets.context import SEQUENCES, PooledTokens
 
 
 class NoiseEmbedding(nn.Module):
@@ -43,9 +52,10 @@ class NoiseEmbedding(nn.Module):
 
 
 class ConditionEmbedding(nn.Module):
-    """The sum of the embeddings of all that a model can be conditioned on.
+    """The sum of the embeddings of what a model can be conditioned on.
 
-    Where a value is absent, a learned vector of its own stands in for it.
+    Where a value is absent, a learned vector of its own stands in for it. A sequence counts as the
+    mean of its tokens here; networks that attend take it as a `ContextEmbedding` in place of this.
 
     Args:
         spec: name -> entry.
@@ -54,12 +64,12 @@ class ConditionEmbedding(nn.Module):
 
     def __init__(self, spec: ConditionSpec, width: int) -> None:
         super().__init__()
-        taken = {*dir(nn.ModuleDict()), *dir(nn.ParameterDict())}
-        for name in spec:
-            if not name or "." in name or name in taken:
+        check_names(spec)
+        for name, entry in spec.items():
+            if isinstance(entry, FieldEntry):
                 raise ClarionError(
-                    f"A condition cannot be called {name!r}, under which torch stores no weights; "
-                    f"call it {name.replace('.', '_') + '_value'!r}, say."
+                    f"Condition {name!r} is a field, which this network cannot take: its samples "
+                    "have no sides. Use a U-Net, or make it a vector."
                 )
         self.embed = nn.ModuleDict({name: _embedder(entry, width) for name, entry in spec.items()})
         self.absent = nn.ParameterDict(
@@ -75,13 +85,34 @@ class ConditionEmbedding(nn.Module):
                 total = total + absent
             else:
                 present = condition.present[name][:, None]
-                total = total + torch.where(present, embed(condition.values[name]), absent)
+                value = condition.values[name]
+                value = value.to(absent.dtype) if value.is_floating_point() else value
+                total = total + torch.where(present, embed(value), absent)
         return total
+
+
+def check_names(spec: ConditionSpec) -> None:
+    """Refuse names under which torch cannot store weights."""
+    taken = {*dir(nn.ModuleDict()), *dir(nn.ParameterDict())}
+    for name in spec:
+        if not name or "." in name or name in taken:
+            raise ClarionError(
+                f"A condition cannot be called {name!r}, under which torch stores no weights; "
+                f"call it {name.replace('.', '_') + '_value'!r}, say."
+            )
 
 
 def _embedder(entry: ConditionEntry, width: int) -> nn.Module:
     if isinstance(entry, ClassEntry):
         return nn.Embedding(entry.num_classes, width)
     if isinstance(entry, VectorEntry):
-        return nn.Sequential(nn.Linear(entry.size, width), nn.SiLU(), nn.Linear(width, width))
+        return _perceptron(entry.size, width)
+    if isinstance(entry, TagsEntry):
+        return _perceptron(entry.num_tags, width)
+    if isinstance(entry, SEQUENCES):
+        return PooledTokens(entry, width)
     raise TypeError(f"There is no embedding for a {type(entry).__name__}.")
+
+
+def _perceptron(size: int, width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(size, width), nn.SiLU(), nn.Linear(width, width))

@@ -21,10 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clarion.base.condition import Condition, ConditionSpec
+from clarion.base.condition import Condition, ConditionSpec, FieldEntry
 from clarion.base.errors import ClarionError
 from clarion.nets.config import NetworkConfig
-from clarion.nets.embed import ConditionEmbedding, NoiseEmbedding
+from clarion.nets.context import SEQUENCES, Context, ContextEmbedding
+from clarion.nets.embed import ConditionEmbedding, NoiseEmbedding, check_names
+from clarion.nets.fields import FieldInput
 
 FEW_POSITIONS = 256
 
@@ -99,20 +101,29 @@ class UNet(nn.Module):
         dims, channels = len(shape) - 1, shape[0]
         width = config.base_channels * 4
         self.embed_noise = NoiseEmbedding(width)
-        self.embed_condition = ConditionEmbedding(spec, width)
+        check_names(spec)
+        fields = {n: e for n, e in spec.items() if isinstance(e, FieldEntry)}
+        attended = {n: e for n, e in spec.items() if isinstance(e, SEQUENCES)}
+        attended = attended if config.attention_levels else {}
+        summed = {n: e for n, e in spec.items() if n not in fields and n not in attended}
+        self.embed_condition = ConditionEmbedding(summed, width)
+        self.embed_context = ContextEmbedding(attended, width) if attended else None
+        self.add_fields = FieldInput(fields, dims) if fields else None
+        context_width = width if attended else 0
+        channels_in = channels + (self.add_fields.num_channels if self.add_fields else 0)
 
         widths = [config.base_channels * m for m in config.channel_multipliers]
 
         def block(c_in: int, c_out: int, level: int, resample: str = "keep") -> Block:
             attends = level in config.attention_levels
             heads = _num_heads(c_out, config.head_width) if attends else 0
-            return Block(dims, c_in, c_out, width, heads, resample, config.dropout)
+            return Block(dims, c_in, c_out, width, heads, resample, config.dropout, context_width)
 
         patch = config.patch_size
         self.enter = (
-            _convolution(dims, channels, widths[0], 3)
+            _convolution(dims, channels_in, widths[0], 3)
             if patch == 1
-            else _CONVOLUTIONS[dims](channels, widths[0], patch, stride=patch)
+            else _CONVOLUTIONS[dims](channels_in, widths[0], patch, stride=patch)
         )
         self.down, skips, c = nn.ModuleList(), [widths[0]], widths[0]
         for level, w in enumerate(widths):
@@ -153,15 +164,18 @@ class UNet(nn.Module):
             condition: values for the batch; None where all is absent.
         """
         e = F.silu(self.embed_noise(noise_level) + self.embed_condition(condition))
+        context = self.embed_context(condition, len(x)) if self.embed_context else None
+        x = self.add_fields(x, condition) if self.add_fields else x
         x = self.enter(x.contiguous(memory_format=self._memory_format))
         skips = [x]
         for block in self.down:
-            x = block(x, e)
+            x = block(x, e, context)
             skips.append(x)
         for block in self.middle:
-            x = block(x, e)
+            x = block(x, e, context)
         for block in self.up:
-            x = block(x if block.resample == "double" else torch.cat([x, skips.pop()], 1), e)
+            x = x if block.resample == "double" else torch.cat([x, skips.pop()], 1)
+            x = block(x, e, context)
         return self.leave(F.silu(self.leave_norm(x)))
 
 
@@ -176,6 +190,7 @@ class Block(nn.Module):
         heads: number of attention heads; 0 for none.
         resample: "keep", "halve" or "double" the resolution, before anything else.
         dropout: probability in [0, 1).
+        context_width: size of the tokens that are attended to; 0 without.
     """
 
     def __init__(
@@ -187,6 +202,7 @@ class Block(nn.Module):
         heads: int,
         resample: str,
         dropout: float,
+        context_width: int = 0,
     ) -> None:
         super().__init__()
         self.resample = resample
@@ -197,9 +213,9 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.conv2 = _zeroed(_convolution(dims, c_out, c_out, 3))
         self.bypass = nn.Identity() if c_in == c_out else _convolution(dims, c_in, c_out, 1)
-        self.attend = Attention(c_out, heads) if heads else nn.Identity()
+        self.attend = Attention(c_out, heads, context_width) if heads else None
 
-    def forward(self, x: Tensor, e: Tensor) -> Tensor:
+    def forward(self, x: Tensor, e: Tensor, context: Context | None = None) -> Tensor:
         h = F.silu(self.norm1(x))
         if self.resample != "keep":
             x, h = _resample(x, self.resample), _resample(h, self.resample)
@@ -207,34 +223,47 @@ class Block(nn.Module):
         scale, shift = self.modulate(e).reshape(*e.shape[:1], -1, *[1] * (h.ndim - 2)).chunk(2, 1)
         h = F.silu(torch.addcmul(shift, self.norm2(h), 1 + scale))
         h = self.conv2(self.dropout(h))
-        return self.attend(self.bypass(x) + h)
+        x = self.bypass(x) + h
+        return x if self.attend is None else self.attend(x, context)
 
 
 class Attention(nn.Module):
-    """Self-attention over positions, added to its input."""
+    """Attention of positions to each other and to the tokens of a context, added to its input."""
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, channels: int, heads: int, context_width: int = 0) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = _zeroed(nn.Linear(channels, channels))
+        self.context_kv = nn.Linear(context_width, 2 * channels) if context_width else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         tokens = x.flatten(2).transpose(1, 2)  # (batch, positions, channels)
         qkv = self.qkv(self.norm(tokens)).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, positions, channels per head)
-        h = attend(q, k, v).transpose(1, 2).flatten(2)
+        is_there = None
+        if self.context_kv is not None and context is not None:
+            kv = self.context_kv(context[0]).unflatten(-1, (2, self.heads, -1))
+            more_k, more_v = kv.permute(2, 0, 3, 1, 4)
+            is_there = F.pad(context[1], (k.shape[-2], 0), value=True)[:, None, None]
+            k, v = torch.cat([k, more_k], -2), torch.cat([v, more_v], -2)
+        h = attend(q, k, v, is_there).transpose(1, 2).flatten(2)
         return (tokens + self.out(h)).transpose(1, 2).reshape(x.shape)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q kᵀ / sqrt(width)) v, each (batch, heads, positions, width)."""
+def attend(q: Tensor, k: Tensor, v: Tensor, is_there: Tensor | None = None) -> Tensor:
+    """softmax(q kᵀ / sqrt(width)) v, each (batch, heads, positions, width).
+
+    Keys whose `is_there` (batch, 1, 1, positions) is false have no weight.
+    """
     if q.device.type == "cpu" and q.shape[-2] <= FEW_POSITIONS:
         # The tiled kernel pays off over thousands of positions; over 49, forward and backward
         # take it six times as long as the plain formula (bfloat16, one core).
-        return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(-1) @ v
-    return F.scaled_dot_product_attention(q, k, v)
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        scores = scores if is_there is None else scores.masked_fill(~is_there, -torch.inf)
+        return scores.softmax(-1) @ v
+    return F.scaled_dot_product_attention(q, k, v, is_there)
 
 
 class ChannelNorm(nn.Module):
