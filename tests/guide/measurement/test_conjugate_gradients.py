@@ -1,0 +1,35 @@
+"""Conjugate gradients against a dense solution."""
+
+import torch
+
+from clarion.guide.measurement.conjugate_gradients import conjugate_gradients
+
+GENERATOR = torch.Generator().manual_seed(0)
+ROOT = torch.randn(4, 6, 6, dtype=torch.float64, generator=GENERATOR)
+M = ROOT @ ROOT.mT + 0.5 * torch.eye(6, dtype=torch.float64)
+B = torch.randn(4, 2, 3, dtype=torch.float64, generator=GENERATOR)
+
+
+def multiply(x, matrices=M):
+    return torch.einsum("bij,bj->bi", matrices, x.flatten(1)).reshape(x.shape)
+
+
+def test_as_many_iterations_as_values_solve_each_system():
+    expected = torch.linalg.solve(M, B.flatten(1)).reshape(B.shape)
+    actual = conjugate_gradients(multiply, B, 12)
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_a_sample_does_not_feel_the_others():
+    b = torch.cat([B[:1], 0 * B[1:2], 1e6 * B[2:]])
+    together = conjugate_gradients(multiply, b, 5)
+    for i in range(4):
+        alone = conjugate_gradients(lambda x, i=i: multiply(x, M[i : i + 1]), b[i : i + 1], 5)
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-12, atol=0)
+    assert (together[1] == 0).all()
+
+
+def test_it_stops_when_all_are_solved():
+    calls = []
+    conjugate_gradients(lambda x: calls.append(1) or 3 * x, B, 50)
+    assert len(calls) == 1
