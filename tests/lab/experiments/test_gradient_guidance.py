@@ -1,8 +1,8 @@
 import pytest
 
+from clarion.guide.gradient.reward import Reward
 from clarion.lab.experiments import gradient_guidance
 from clarion.lab.experiments.gradient_guidance import GradientGuidance
-from clarion.lab.gradient import GradientGuided
 
 SMALL = GradientGuidance(strengths=(0.5, 4.0), num_steps=48)
 
@@ -45,19 +45,19 @@ def test_what_was_predicted_is_found():
 
 
 def test_guidance_that_does_not_look_ahead_is_found_out(monkeypatch):
-    def naive(*args, **settings):
-        return GradientGuided(*args, **(settings | {"looks_ahead": False}))
+    def naive(fn, scale, gradient, added_to):
+        return Reward(fn, scale, "detached", added_to)
 
-    monkeypatch.setattr(gradient_guidance, "GradientGuided", naive)
+    monkeypatch.setattr(gradient_guidance, "Reward", naive)
     subjects = {subject for subject, _ in failed(SMALL.run())}
     assert subjects == {"through the denoiser"}
 
 
 def test_guidance_of_another_strength_is_found_out(monkeypatch):
-    def stronger(inner, reward, strength, **settings):
-        return GradientGuided(inner, reward, 1.1 * strength, **settings)
+    def stronger(fn, scale, *settings):
+        return Reward(fn, 1.1 * scale, *settings)
 
-    monkeypatch.setattr(gradient_guidance, "GradientGuided", stronger)
+    monkeypatch.setattr(gradient_guidance, "Reward", stronger)
     wrong = failed(SMALL.run())
     assert ("through the denoiser", "the score") in wrong
     assert ("naive guidance", "the mean: at the end") in wrong

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from clarion.guide.gradient.reward import Reward
 from clarion.lab.experiments import optimisation
 from clarion.lab.experiments.optimisation import Optimisation
-from clarion.lab.gradient import GradientGuided
 
 ROUNDS = (2, 4, 8, 16)
 SMALL = Optimisation(rounds=ROUNDS, num_steps=32)
@@ -66,15 +66,15 @@ def test_a_model_that_is_never_refitted_is_found_out(monkeypatch):
 
 def test_guidance_that_does_not_look_ahead_is_found_out(monkeypatch):
     def naive(*args):
-        return GradientGuided(*args, looks_ahead=False)
+        return Reward(*args, gradient="detached")
 
-    monkeypatch.setattr(optimisation, "GradientGuided", naive)
+    monkeypatch.setattr(optimisation, "Reward", naive)
     assert "both" in failed(Optimisation(rounds=(1, 2, 4), num_steps=16).run())
 
 
 def test_guidance_of_another_strength_is_found_out(monkeypatch):
-    def stronger(inner, reward, strength):
-        return GradientGuided(inner, reward, 1.2 * strength)
+    def stronger(fn, scale):
+        return Reward(fn, 1.2 * scale)
 
-    monkeypatch.setattr(optimisation, "GradientGuided", stronger)
+    monkeypatch.setattr(optimisation, "Reward", stronger)
     assert failed(SMALL.run()) == {"refitted", "not refitted"}

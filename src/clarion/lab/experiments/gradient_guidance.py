@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,16 +12,15 @@ from torch import Tensor
 from clarion.base.chart import Chart, Series
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.exact import SubspaceDenoiser
+from clarion.guide.gradient.reward import AddedTo, Gradient, Reward
 from clarion.lab.axes import random_axes
 from clarion.lab.experiment import Experiment, Outcome
 from clarion.lab.fit import log_log_slope, worst_ratio
-from clarion.lab.gradient import GradientGuided
 from clarion.process import EDM, GRIDS
 from clarion.sample import sample
 from clarion.verify.finding import Finding
 from clarion.verify.gaussian_flow import log_uniform_times
 
-AddedTo: TypeAlias = Literal["score", "mean"]
 ADDED_TO: tuple[AddedTo, ...] = ("score", "mean")
 
 PROCESS = EDM()
@@ -76,11 +75,15 @@ class GradientGuidance(Experiment):
 
     def run(self) -> Outcome:
         x = self.strengths
-        on_mean = [self._end(c, False, "mean") for c in x]
-        on_score = [self._end(c, False, "score") for c in x]
-        on_the_way = [self._midway(c, False, "score") for c in x]
+        on_mean = [self._end(c, "detached", "mean") for c in x]
+        on_score = [self._end(c, "detached", "score") for c in x]
+        on_the_way = [self._midway(c, "detached", "score") for c in x]
         ahead = [
-            max(measure(c, True, to) for measure in (self._end, self._midway) for to in ADDED_TO)
+            max(
+                measure(c, "through", to)
+                for measure in (self._end, self._midway)
+                for to in ADDED_TO
+            )
             for c in x
         ]
         gains = [self._gain(c) for c in x]
@@ -125,18 +128,18 @@ class GradientGuidance(Experiment):
         chart = Chart(self.title, "strength c", y_label, series, True, True, legend_below=True)
         return Outcome(findings, chart)
 
-    def _end(self, strength: float, looks_ahead: bool, added_to: AddedTo) -> float:
+    def _end(self, strength: float, gradient: Gradient, added_to: AddedTo) -> float:
         """How far from the subspace guided samples end."""
-        guided = self._guided(strength, looks_ahead, added_to)
+        guided = self._guided(strength, gradient, added_to)
         return self._distance(self._draw(guided, self._times))
 
-    def _midway(self, strength: float, looks_ahead: bool, added_to: AddedTo) -> float:
+    def _midway(self, strength: float, gradient: Gradient, added_to: AddedTo) -> float:
         """How far guidance has taken samples across the subspace at noise level `MIDWAY`.
 
         There is noise across it too: that of the plain samples, which start from the same numbers.
         """
         times = log_uniform_times(PROCESS, self.num_steps, PROCESS.sigma_max, MIDWAY)
-        guided = self._draw(self._guided(strength, looks_ahead, added_to), times)
+        guided = self._draw(self._guided(strength, gradient, added_to), times)
         return self._distance(guided - self._draw(self._denoiser, times))
 
     def _gain(self, strength: float) -> float:
@@ -144,14 +147,13 @@ class GradientGuidance(Experiment):
 
         Both sets of samples start from the same numbers, so that no Monte Carlo error is left.
         """
-        guided = self._draw(self._guided(strength, True, "score"), self._times)
+        guided = self._draw(self._guided(strength, "through", "score"), self._times)
         plain = self._draw(self._denoiser, self._times)
         return float((self._reward(guided) - self._reward(plain)).mean())
 
-    def _guided(self, strength: float, looks_ahead: bool, added_to: AddedTo) -> Denoiser:
-        return GradientGuided(
-            self._denoiser, self._reward, strength, looks_ahead=looks_ahead, added_to=added_to
-        )
+    def _guided(self, strength: float, gradient: Gradient, added_to: AddedTo) -> Denoiser:
+        rule = Reward(lambda x0, _: self._reward(x0), strength, gradient, added_to)
+        return rule(self._denoiser)
 
     def _reward(self, x0: Tensor) -> Tensor:
         return x0 @ self._gradient

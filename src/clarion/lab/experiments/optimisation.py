@@ -13,10 +13,10 @@ from torch import Tensor
 from clarion.base.chart import Chart, Series
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.exact import SubspaceDenoiser
+from clarion.guide.gradient.reward import Reward
 from clarion.lab.axes import random_axes
 from clarion.lab.experiment import Experiment, Outcome
 from clarion.lab.fit import log_log_slope, worst_ratio
-from clarion.lab.gradient import GradientGuided
 from clarion.process import EDM
 from clarion.sample import sample
 from clarion.verify.finding import Finding
@@ -126,8 +126,8 @@ class Optimisation(Experiment):
         means = [torch.zeros_like(chance)]
         for _ in range(max(self.rounds)):
             gradient = self._best_point - means[-1]
-            guided = GradientGuided(denoiser, lambda x0, g=gradient: x0 @ g, 1 / self.penalty)
-            means.append(self._draw(guided) - chance)
+            rule = Reward(lambda x0, _, g=gradient: x0 @ g, 1 / self.penalty)
+            means.append(self._draw(rule(denoiser)) - chance)
             if refits:
                 denoiser = self._denoiser(means[-1])
         return means
