@@ -5,6 +5,9 @@ from __future__ import annotations
 from clarion.base.names import NameTable
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
+from clarion.guide.gradient.reward import Reward
 from clarion.guide.rule import Guidance
 
-GUIDANCE: NameTable[type[Guidance]] = NameTable("guidance rule", {"cfg": CFG, "auto": Autoguidance})
+GUIDANCE: NameTable[type[Guidance]] = NameTable(
+    "guidance rule", {"cfg": CFG, "auto": Autoguidance, "reward": Reward}
+)

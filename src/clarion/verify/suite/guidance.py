@@ -14,6 +14,7 @@ from clarion.denoise.estimate import Estimate
 from clarion.denoise.exact.mixture import LABEL, MixtureDenoiser
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
+from clarion.guide.gradient.reward import Reward
 from clarion.guide.rule import Guidance
 from clarion.process import PROCESSES
 from clarion.process.gaussian import GaussianProcess
@@ -22,6 +23,12 @@ from clarion.verify.report import Report
 from clarion.verify.scores import judge
 from clarion.verify.suite.contrast import ScoreOf, against_weak, tilted, weak_model
 from clarion.verify.suite.evidence import draw, moderate_times
+from clarion.verify.suite.slopes import (
+    detached_on_mean,
+    near_point,
+    near_point_slope,
+    through,
+)
 from clarion.verify.targets import TARGETS
 
 
@@ -82,6 +89,14 @@ KNOWN_ANSWERS: dict[str, Sequence[KnownAnswer]] = {
             samples="class_0",
         ),
         KnownAnswer("auto:1.8", lambda p: Autoguidance(1.8, weak_model(p)), against_weak(1.8)),
+    ),
+    "reward": (
+        KnownAnswer("towards a point:0.3", Reward(near_point, 0.3), through(near_point_slope, 0.3)),
+        KnownAnswer(
+            "towards a point:0.3,detached,mean",
+            Reward(near_point, 0.3, "detached", "mean"),
+            detached_on_mean(near_point_slope, 0.3),
+        ),
     ),
 }
 """Name of a rule -> settings of it whose answer is known."""
