@@ -6,8 +6,18 @@ from clarion.base.names import NameTable
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.gradient.reward import Reward
+from clarion.guide.inpaint import Inpaint
+from clarion.guide.limit import Clip, DynamicThreshold
 from clarion.guide.rule import Guidance
 
 GUIDANCE: NameTable[type[Guidance]] = NameTable(
-    "guidance rule", {"cfg": CFG, "auto": Autoguidance, "reward": Reward}
+    "guidance rule",
+    {
+        "cfg": CFG,
+        "auto": Autoguidance,
+        "reward": Reward,
+        "clip": Clip,
+        "threshold": DynamicThreshold,
+        "inpaint": Inpaint,
+    },
 )

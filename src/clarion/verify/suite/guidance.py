@@ -15,6 +15,8 @@ from clarion.denoise.exact.mixture import LABEL, MixtureDenoiser
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.gradient.reward import Reward
+from clarion.guide.inpaint import Inpaint
+from clarion.guide.limit import Clip, DynamicThreshold
 from clarion.guide.rule import Guidance
 from clarion.process import PROCESSES
 from clarion.process.gaussian import GaussianProcess
@@ -23,6 +25,16 @@ from clarion.verify.report import Report
 from clarion.verify.scores import judge
 from clarion.verify.suite.contrast import ScoreOf, against_weak, tilted, weak_model
 from clarion.verify.suite.evidence import draw, moderate_times
+from clarion.verify.suite.limits import (
+    HIGH,
+    KNOWN,
+    LOW,
+    MASK,
+    clipped,
+    first_known,
+    on_mean,
+    shrunk_by_its_largest_value,
+)
 from clarion.verify.suite.slopes import (
     detached_on_mean,
     near_point,
@@ -98,6 +110,15 @@ KNOWN_ANSWERS: dict[str, Sequence[KnownAnswer]] = {
             detached_on_mean(near_point_slope, 0.3),
         ),
     ),
+    "clip": (KnownAnswer("clip:-0.4:0.6", Clip(LOW, HIGH), on_mean(clipped)),),
+    "threshold": (
+        KnownAnswer(
+            "threshold:-0.4:0.6,percentile=100",
+            DynamicThreshold(LOW, HIGH, percentile=100.0),
+            on_mean(shrunk_by_its_largest_value),
+        ),
+    ),
+    "inpaint": (KnownAnswer("first value known", Inpaint(KNOWN, MASK), on_mean(first_known)),),
 }
 """Name of a rule -> settings of it whose answer is known."""
 
