@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from clarion.base.condition import SequenceEntry, TagsEntry, encode_condition
+from clarion.base.condition import SequenceEntry, TagsEntry, TextEntry, encode_condition
 from clarion.nets import MLPConfig, UNetConfig
 from clarion.nets.context import ContextEmbedding
 from clarion.nets.embed import ConditionEmbedding
@@ -114,6 +114,18 @@ def test_both_forms_of_attention_leave_out_what_is_not_there():
         there = is_there[i].flatten()
         alone = attend(q[i : i + 1], k[i : i + 1, :, there], v[i : i + 1, :, there])
         torch.testing.assert_close(whole[i : i + 1], alone, rtol=0, atol=1e-12)
+
+
+def test_a_text_is_embedded_as_a_sequence_of_its_vectors():
+    torch.manual_seed(0)
+    text, sequence = TextEntry(max_tokens=3, size=2), SequenceEntry(3, size=2)
+    embed = shaken(ContextEmbedding({"it": text}, 6))
+    same = ContextEmbedding({"it": sequence}, 6).double()
+    same.load_state_dict(embed.state_dict())
+    given = encode_condition({"it": sequence}, {"it": [[[1.0, 2.0]], None]}, 2)
+    assert torch.equal(embed(given, 2)[0], same(given, 2)[0])
+    pooled = ConditionEmbedding({"it": text}, 6)
+    assert pooled(encode_condition({"it": sequence}, {"it": [[1.0, 2.0]]}, 2)).shape == (2, 6)
 
 
 NETWORKS = {

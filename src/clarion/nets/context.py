@@ -12,25 +12,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clarion.base.condition import PADDING, Condition, ConditionSpec, SequenceEntry
+from clarion.base.condition import (
+    PADDING,
+    Condition,
+    ConditionSpec,
+    SequenceEntry,
+    TextEntry,
+)
 
 Context: TypeAlias = tuple[Tensor, Tensor]
 """Tokens (batch, length, width), and which of them there are, (batch, length) bool."""
 
-SEQUENCES = (SequenceEntry,)
+SEQUENCES = (SequenceEntry, TextEntry)
 """The kinds of conditions that become tokens."""
 
 
 class TokenEmbedding(nn.Module):
     """Each token of a padded sequence, plus a learned vector for its place."""
 
-    def __init__(self, entry: SequenceEntry, width: int) -> None:
+    def __init__(self, entry: SequenceEntry | TextEntry, width: int) -> None:
         super().__init__()
-        self.embed = (
-            nn.Embedding(entry.num_tokens, width)
-            if entry.num_tokens
-            else nn.Linear(entry.size, width)
-        )
+        if isinstance(entry, SequenceEntry) and entry.num_tokens:
+            self.embed = nn.Embedding(entry.num_tokens, width)
+        else:
+            self.embed = nn.Linear(entry.size, width)
         self.places = nn.Parameter(torch.randn(entry.max_length, width) * 0.02)
 
     def forward(self, values: Tensor) -> Context:
@@ -43,7 +48,7 @@ class TokenEmbedding(nn.Module):
 class PooledTokens(nn.Module):
     """W mean(silu(token)) over the tokens there are: a sequence as one vector."""
 
-    def __init__(self, entry: SequenceEntry, width: int) -> None:
+    def __init__(self, entry: SequenceEntry | TextEntry, width: int) -> None:
         super().__init__()
         self.tokens = TokenEmbedding(entry, width)
         self.linear = nn.Linear(width, width)

@@ -12,6 +12,7 @@ from clarion.base.condition.label import ClassEntry
 from clarion.base.condition.sequence import PADDING, SequenceEntry
 from clarion.base.condition.spec import CONDITION_ENTRIES, ConditionSpec, encode_condition
 from clarion.base.condition.tags import TagsEntry
+from clarion.base.condition.text import TextEntry
 from clarion.base.condition.vector import VectorEntry
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "FieldEntry",
     "SequenceEntry",
     "TagsEntry",
+    "TextEntry",
     "VectorEntry",
     "encode_condition",
 ]

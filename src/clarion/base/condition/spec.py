@@ -15,6 +15,7 @@ from clarion.base.condition.field import FieldEntry
 from clarion.base.condition.label import ClassEntry
 from clarion.base.condition.sequence import SequenceEntry
 from clarion.base.condition.tags import TagsEntry
+from clarion.base.condition.text import TextEntry
 from clarion.base.condition.vector import VectorEntry
 from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable, describe_unknown
@@ -26,6 +27,7 @@ CONDITION_ENTRIES: NameTable[type[ConditionEntry]] = NameTable(
         "field": FieldEntry,
         "sequence": SequenceEntry,
         "tags": TagsEntry,
+        "text": TextEntry,
         "vector": VectorEntry,
     },
 )

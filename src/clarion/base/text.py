@@ -1,0 +1,152 @@
+"""Texts as sequences of vectors, by encoders that others have trained.
+
+`wordllama` needs no network and no accelerator: a tokeniser and one vector of 256 numbers for each
+of its 32 000 tokens lie within the package of that name (MIT licence). The vectors do not depend on
+their neighbours; what a sentence means is left to the model that is conditioned on it.
+`transformers:NAME` is any model of that library, such as `transformers:google-t5/t5-small`, from
+its cache, a folder or the hub.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from clarion.base.errors import ClarionError
+from clarion.base.names import NameTable
+
+
+class TextEncoder(ABC):
+    """Gives each token of a text a vector of `size` numbers.
+
+    Args:
+        model: which model, what stands behind the colon in the name of the encoder.
+    """
+
+    size: int
+
+    @abstractmethod
+    def __init__(self, model: str) -> None: ...
+
+    @abstractmethod
+    def encode(self, text: str) -> Tensor:
+        """(length, size) float32: the vectors of the tokens of one text."""
+
+
+class WordLlamaEncoder(TextEncoder):
+    """The vectors that lie within the package `wordllama`, read without running its code."""
+
+    def __init__(self, model: str = "") -> None:
+        if model:
+            raise ClarionError(f"The text encoder wordllama has one model only, got {model!r}.")
+        package = importlib.util.find_spec("wordllama")
+        if package is None or package.origin is None:
+            raise _missing("wordllama", "wordllama")
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
+
+        folder = Path(package.origin).parent
+        tokenizer = folder / "tokenizers" / "l2_supercat_tokenizer_config.json"
+        weights = folder / "weights" / "l2_supercat_256.safetensors"
+        for file in (tokenizer, weights):
+            if not file.is_file():
+                raise ClarionError(
+                    f"The installed package wordllama lacks {file.name}; install version 0.4."
+                )
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._vectors = load_file(weights)["embedding.weight"]
+        self.size = self._vectors.shape[1]
+
+    def encode(self, text: str) -> Tensor:
+        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self._vectors[torch.tensor(ids, dtype=torch.int64)].float()
+
+
+class TransformersEncoder(TextEncoder):
+    """The last hidden states of a text encoder of the library `transformers`."""
+
+    def __init__(self, model: str) -> None:
+        if not model:
+            raise ClarionError(
+                "The text encoder transformers needs the name of a model, such as "
+                "'transformers:google-t5/t5-small'."
+            )
+        try:
+            from transformers import (  # pyright: ignore[reportMissingImports]
+                AutoModel,
+                AutoTokenizer,
+            )
+        except ImportError:
+            raise _missing(f"transformers:{model}", "transformers") from None
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(model)
+            whole = AutoModel.from_pretrained(model)
+        except (OSError, ValueError) as error:
+            raise ClarionError(
+                f"The text encoder 'transformers:{model}' cannot be loaded: "
+                f"{' '.join(str(error).split())[:300]}"
+            ) from error
+        if getattr(whole.config, "is_encoder_decoder", False):
+            whole = whole.get_encoder()
+        self._model = getattr(whole, "text_model", whole).eval()  # CLIP has pictures as well
+        self.size = self._model.config.hidden_size
+
+    @torch.no_grad()
+    def encode(self, text: str) -> Tensor:
+        tokens = self._tokenizer(text, return_tensors="pt")
+        states = self._model(
+            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+        ).last_hidden_state
+        return states[0].float()
+
+
+TEXT_ENCODERS: NameTable[type[TextEncoder]] = NameTable(
+    "text encoder", {"wordllama": WordLlamaEncoder, "transformers": TransformersEncoder}
+)
+"""Name -> encoder; the name of a model may follow after a colon."""
+
+
+@cache
+def open_text_encoder(name: str) -> TextEncoder:
+    """Load the encoder "wordllama" or "transformers:NAME", once.
+
+    Raises:
+        ClarionError: for an unknown name, a package that is not installed, or a model that cannot
+            be had.
+    """
+    kind, _, model = name.partition(":")
+    return TEXT_ENCODERS[kind](model)
+
+
+def encode_texts(name: str, texts: Sequence[str], max_tokens: int) -> Tensor:
+    """Texts as (n, max_tokens, size) float32; rows of zeros stand behind the end of each.
+
+    Raises:
+        ClarionError: for a text of more tokens than `max_tokens`, or as `open_text_encoder`.
+    """
+    encoder = open_text_encoder(name)
+    out = torch.zeros(len(texts), max_tokens, encoder.size)
+    known: dict[str, Tensor] = {}
+    for row, text in zip(out, texts, strict=True):
+        if text not in known:
+            known[text] = encoder.encode(text)
+        vectors = known[text]
+        if len(vectors) > max_tokens:
+            raise ClarionError(
+                f"A text may have {max_tokens} tokens of {name}, got {len(vectors)}: {text[:60]!r}."
+            )
+        row[: len(vectors)] = vectors
+    return out
+
+
+def _missing(name: str, package: str) -> ClarionError:
+    return ClarionError(
+        f"The text encoder {name!r} needs the package {package}, which is not installed. "
+        "Install it with: pip install 'clarion[text]'"
+    )
