@@ -5,6 +5,7 @@ from __future__ import annotations
 from clarion.base.names import NameTable
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
+from clarion.guide.gradient.classifier import ClassifierGuidance
 from clarion.guide.gradient.reward import Reward
 from clarion.guide.inpaint import Inpaint
 from clarion.guide.limit import Clip, DynamicThreshold
@@ -16,6 +17,7 @@ GUIDANCE: NameTable[type[Guidance]] = NameTable(
         "cfg": CFG,
         "auto": Autoguidance,
         "reward": Reward,
+        "classifier": ClassifierGuidance,
         "clip": Clip,
         "threshold": DynamicThreshold,
         "inpaint": Inpaint,

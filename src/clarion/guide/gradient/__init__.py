@@ -1,5 +1,6 @@
 """Rules that follow a gradient: that of a reward, or of a classifier."""
 
+from clarion.guide.gradient.classifier import ClassifierGuidance
 from clarion.guide.gradient.reward import Reward, RewardFunction
 
-__all__ = ["Reward", "RewardFunction"]
+__all__ = ["ClassifierGuidance", "Reward", "RewardFunction"]

@@ -14,6 +14,7 @@ from clarion.denoise.estimate import Estimate
 from clarion.denoise.exact.mixture import LABEL, MixtureDenoiser
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
+from clarion.guide.gradient.classifier import ClassifierGuidance
 from clarion.guide.gradient.reward import Reward
 from clarion.guide.inpaint import Inpaint
 from clarion.guide.limit import Clip, DynamicThreshold
@@ -36,6 +37,7 @@ from clarion.verify.suite.limits import (
     shrunk_by_its_largest_value,
 )
 from clarion.verify.suite.slopes import (
+    class_model,
     detached_on_mean,
     near_point,
     near_point_slope,
@@ -109,6 +111,15 @@ KNOWN_ANSWERS: dict[str, Sequence[KnownAnswer]] = {
             Reward(near_point, 0.3, "detached", "mean"),
             detached_on_mean(near_point_slope, 0.3),
         ),
+    ),
+    "classifier": (
+        KnownAnswer(
+            "classifier:1",
+            lambda p: ClassifierGuidance(1.0, class_model(p)),
+            tilted(1.0),
+            samples="class_0",
+        ),
+        KnownAnswer("classifier:3", lambda p: ClassifierGuidance(3.0, class_model(p)), tilted(3.0)),
     ),
     "clip": (KnownAnswer("clip:-0.4:0.6", Clip(LOW, HIGH), on_mean(clipped)),),
     "threshold": (

@@ -9,13 +9,24 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
+from clarion.denoise.exact.classifier import MixtureClassifier
 from clarion.denoise.exact.mixture import MixtureDenoiser
+from clarion.process.gaussian import GaussianProcess
 from clarion.verify.suite.contrast import ScoreOf
+from clarion.verify.targets import TARGETS
 
 Slope: TypeAlias = Callable[[Tensor], Tensor]
 """x0 (batch, dim) -> gradient of a reward there, (batch, dim)."""
 
 POINT = 1.5
+
+
+def class_model(process: GaussianProcess) -> MixtureClassifier:
+    """The exact classifier of the classes."""
+    target = TARGETS["classes"]
+    return MixtureClassifier(
+        MixtureDenoiser(process, target.weights, target.means, target.covariances, target.labels)
+    )
 
 
 def near_point(x0: Tensor, condition: Condition | None) -> Tensor:
