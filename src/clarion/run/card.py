@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from clarion.base.condition import CONDITION_ENTRIES, ClassEntry
+from clarion.base.condition import (
+    CONDITION_ENTRIES,
+    ClassEntry,
+    ConditionEntry,
+    FieldEntry,
+    SequenceEntry,
+    TagsEntry,
+    TextEntry,
+    VectorEntry,
+)
 from clarion.process.tables import PROCESSES
 from clarion.run.config import ModelConfig
 
@@ -11,10 +20,7 @@ def model_card(config: ModelConfig) -> str:
     """Markdown that says what the model makes, what steers it and how to use it."""
     rows = []
     for name, entry in config.condition.items():
-        detail = ""
-        if isinstance(entry, ClassEntry):
-            detail = f" of {entry.num_classes}: {', '.join(entry.class_names)}".rstrip(": ")
-        rows.append(f"- `{name}`: {CONDITION_ENTRIES.name_of(entry)}{detail}")
+        rows.append(f"- `{name}`: {CONDITION_ENTRIES.name_of(entry)} of {_values(entry)}")
     conditions = "\n".join(rows) or "- none"
     shape = " x ".join(map(str, config.shape))
     return f"""---
@@ -34,3 +40,25 @@ model = clarion.load("path/to/this/folder")
 samples = model.sample(n=16, num_steps=12, seed=0)
 ```
 """
+
+
+def _values(entry: ConditionEntry) -> str:
+    """What may be given: "3: cat, dog, eel"."""
+    if isinstance(entry, ClassEntry):
+        return f"{entry.num_classes}: {', '.join(entry.class_names)}".rstrip(": ")
+    if isinstance(entry, TagsEntry):
+        return f"{entry.num_tags}: {', '.join(entry.tag_names)}"
+    if isinstance(entry, VectorEntry):
+        names = entry.names or ("",) * entry.size
+        units = [f"({unit})" if unit else "" for unit in entry.units or ("",) * entry.size]
+        parts = [f"{name} {unit}".strip() for name, unit in zip(names, units, strict=True)]
+        return f"{entry.size}: {', '.join(parts)}" if any(parts) else str(entry.size)
+    if isinstance(entry, FieldEntry):
+        return " x ".join(map(str, entry.shape))
+    if isinstance(entry, SequenceEntry) and entry.num_tokens:
+        return f"up to {entry.max_length} tokens 0..{entry.num_tokens - 1}"
+    if isinstance(entry, SequenceEntry):
+        return f"up to {entry.max_length} vectors of {entry.size}"
+    if isinstance(entry, TextEntry):
+        return f"up to {entry.max_tokens} tokens of {entry.encoder}"
+    raise TypeError(f"The card has no words for a {type(entry).__name__}.")
