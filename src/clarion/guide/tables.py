@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from clarion.base.names import NameTable
+from clarion.guide.contrast.apg import APG
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
+from clarion.guide.contrast.cfgpp import CFGPlusPlus
+from clarion.guide.contrast.rescale import Rescale
+from clarion.guide.contrast.zero_star import CFGZero
 from clarion.guide.gradient.classifier import ClassifierGuidance
 from clarion.guide.gradient.reward import Reward
 from clarion.guide.inpaint import Inpaint
@@ -21,5 +25,9 @@ GUIDANCE: NameTable[type[Guidance]] = NameTable(
         "clip": Clip,
         "threshold": DynamicThreshold,
         "inpaint": Inpaint,
+        "cfgpp": CFGPlusPlus,
+        "apg": APG,
+        "rescale": Rescale,
+        "cfg_zero": CFGZero,
     },
 )

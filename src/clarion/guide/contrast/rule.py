@@ -13,6 +13,7 @@ from torch import Tensor
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
+from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.compose import evaluate
@@ -97,6 +98,20 @@ class Contrast(Guidance):
 def is_number(scale: float | Tensor, value: float) -> bool:
     """Whether the scale is known, without a look at the device, to be this value for all."""
     return not isinstance(scale, Tensor) and scale == value
+
+
+def projection(a: Tensor, onto: Tensor) -> Tensor:
+    """<a, onto> / |onto|² onto: each sample's part along another, over all its elements.
+
+    Along 0 there is none: 0.
+    """
+    squared = inner_product(onto, onto).clamp_min(torch.finfo(onto.dtype).tiny)
+    return expand_like(inner_product(a, onto) / squared, onto) * onto
+
+
+def inner_product(a: Tensor, b: Tensor) -> Tensor:
+    """<a, b> of each sample, over all its elements, (batch,)."""
+    return (a * b).flatten(1).sum(1)
 
 
 def given(condition: Condition | None) -> Condition:

@@ -12,8 +12,12 @@ from clarion.base.condition import Condition
 from clarion.denoise import Visit
 from clarion.denoise.estimate import Estimate
 from clarion.denoise.exact.mixture import LABEL, MixtureDenoiser
+from clarion.guide.contrast.apg import APG
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
+from clarion.guide.contrast.cfgpp import CFGPlusPlus
+from clarion.guide.contrast.rescale import Rescale
+from clarion.guide.contrast.zero_star import CFGZero
 from clarion.guide.gradient.classifier import ClassifierGuidance
 from clarion.guide.gradient.reward import Reward
 from clarion.guide.inpaint import Inpaint
@@ -24,7 +28,15 @@ from clarion.process.gaussian import GaussianProcess
 from clarion.verify.finding import Finding
 from clarion.verify.report import Report
 from clarion.verify.scores import judge
-from clarion.verify.suite.contrast import ScoreOf, against_weak, tilted, weak_model
+from clarion.verify.suite.contrast import (
+    ScoreOf,
+    against_weak,
+    best_fit,
+    projected,
+    rescaled,
+    tilted,
+    weak_model,
+)
 from clarion.verify.suite.evidence import draw, moderate_times
 from clarion.verify.suite.limits import (
     HIGH,
@@ -56,16 +68,26 @@ class KnownAnswer:
         score: its score in closed form.
         samples: name of the target whose distribution its samples have when `class_0` is asked
             for; None where that is no closed form.
+        next_level: where the rule must know a step, the noise level to which it goes, as a share
+            of the one from which; None where it need not.
     """
 
     setting: str
     rule: Guidance | Callable[[GaussianProcess], Guidance]
     score: ScoreOf
     samples: str | None = None
+    next_level: float | None = None
 
     def rule_for(self, process: GaussianProcess) -> Guidance:
         """The rule, for data that was noised by this process."""
         return self.rule if isinstance(self.rule, Guidance) else self.rule(process)
+
+    def visit(self, process: GaussianProcess, t: Tensor) -> Visit:
+        """A stop at this time, (1,)."""
+        if self.next_level is None:
+            return Visit(float(t))
+        level = self.next_level * process.noise_level(t)
+        return Visit(float(t), float(process.time_of_noise_level(level)))
 
 
 def between(t_low: float, t_high: float, inside: ScoreOf, outside: ScoreOf) -> ScoreOf:
@@ -93,6 +115,24 @@ KNOWN_ANSWERS: dict[str, Sequence[KnownAnswer]] = {
             CFG(3.0, t_low=ENDS_OF_INTERVAL[0], t_high=ENDS_OF_INTERVAL[1]),
             between(*ENDS_OF_INTERVAL, tilted(3.0), tilted(1.0)),
         ),
+    ),
+    "cfgpp": (
+        KnownAnswer("cfgpp:0", CFGPlusPlus(0.0), tilted(0.0), next_level=0.5),
+        KnownAnswer("cfgpp:0.6", CFGPlusPlus(0.6), tilted(1.2), next_level=0.5),
+    ),
+    "apg": (
+        KnownAnswer("apg:1", APG(1.0), tilted(1.0)),
+        KnownAnswer("apg:3,eta=1", APG(3.0, eta=1.0), tilted(3.0)),
+        KnownAnswer("apg:3", APG(3.0), projected(3.0)),
+        KnownAnswer("apg:3,0.5,0.2", APG(3.0, 0.5, 0.2), projected(3.0, 0.5, 0.2)),
+    ),
+    "rescale": (
+        KnownAnswer("rescale:3,0", Rescale(3.0, 0.0), tilted(3.0)),
+        KnownAnswer("rescale:3,0.7", Rescale(3.0, 0.7), rescaled(3.0, 0.7)),
+    ),
+    "cfg_zero": (
+        KnownAnswer("cfg_zero:1", CFGZero(1.0), tilted(1.0)),
+        KnownAnswer("cfg_zero:3", CFGZero(3.0), best_fit(3.0)),
     ),
     "auto": (
         KnownAnswer("auto:0", lambda p: Autoguidance(0.0, weak_model(p)), against_weak(0.0)),
@@ -177,10 +217,23 @@ def _score_findings(
 ) -> list[Finding]:
     denoiser, x_t, t, condition = _noisy_points(process)
     guided = answer.rule_for(process)(denoiser)
-    together = guided(x_t, t, condition).mean
     rows = [slice(i, i + 1) for i in range(NUM_POINTS)]
-    alone = [guided(x_t[row], t[row], condition.rows(row)).mean for row in rows]
-    at_times = [guided.at(Visit(float(t[i])))(x_t[i], t[i], condition.rows(i)).mean for i in rows]
+    stops = [guided.at(answer.visit(process, t[i])) for i in rows]
+    at_times = [
+        stop(x_t[i], t[i], condition.rows(i)).mean for stop, i in zip(stops, rows, strict=True)
+    ]
+    if answer.next_level is None:
+        together = guided(x_t, t, condition).mean
+        alone = [guided(x_t[row], t[row], condition.rows(row)).mean for row in rows]
+    else:  # it can only be asked at a stop, which has one time
+        all_at = [answer.rule_for(process)(denoiser).at(answer.visit(process, t[i])) for i in rows]
+        together = torch.cat(
+            [
+                stop(x_t, t[i].expand_as(t), condition).mean[i]
+                for stop, i in zip(all_at, rows, strict=True)
+            ]
+        )
+        alone = at_times
     # Compared as predicted noise, sigma times the score, whose size is 1 at any time.
     sigma = process.sigma(t).unsqueeze(1)
     noise = Estimate(together).noise(process, x_t, t)
