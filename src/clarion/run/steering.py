@@ -11,6 +11,7 @@ from typing import Any
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
+from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.denoiser import Denoiser
 from clarion.guide.compose import Compose
 from clarion.guide.gradient.reward import RewardFunction
@@ -34,6 +35,7 @@ def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
     readers: Mapping[Any, Callable[[str], Any]] = {
         Denoiser: load,
         RewardFunction: load_reward,
+        NoisyClassifier: _refuse_classifier,
     }
     rules = tuple(
         parse_kind(Guidance, rule, readers) if isinstance(rule, str) else rule
@@ -94,6 +96,13 @@ def load_reward(text: str) -> RewardFunction:
         known = [key for key, value in vars(module).items() if isinstance(value, FunctionType)]
         raise ClarionError(describe_unknown(f"function of {path}", name, known))
     return function
+
+
+def _refuse_classifier(text: str) -> NoisyClassifier:
+    raise ClarionError(
+        f"A classifier has no form in text, got {text!r}; in Python, give the rule itself: "
+        f"guidance=ClassifierGuidance(2.0, classifier)."
+    )
 
 
 def _is_any_given(condition: Condition | None) -> bool:

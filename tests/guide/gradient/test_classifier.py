@@ -11,6 +11,7 @@ from clarion.denoise import Visit
 from clarion.denoise.exact import MixtureClassifier
 from clarion.guide import CFG, ClassifierGuidance, Reward, SampleSpace
 from clarion.process import EDM, PROCESSES, Flow
+from clarion.run.steering import read_rules
 from clarion.verify.targets import TARGETS
 
 SPEC = {"label": ClassEntry(2)}
@@ -123,3 +124,8 @@ def test_what_does_not_fit_is_refused():
     assert isinstance(bind(CONDITION), ClassifierGuidance)
     absent = Condition({"label": torch.tensor([9])}, {"label": torch.tensor([False])})
     assert isinstance(bind(absent), ClassifierGuidance)
+
+
+def test_in_text_it_is_refused_with_what_to_write():
+    with pytest.raises(ClarionError, match=r"no form in text, got 'models/x'; in Python"):
+        read_rules("classifier:models/x:2", load=None)
