@@ -66,6 +66,10 @@ WEAK = {
         lambda n: {"snr": n**-0.5, "corrector_steps": 2},
         lambda s, levels: decay(levels, 1.0) * langevin_decay(2 * 2 * s.snr**2, levels[1:]),
     ),
+    "repaint": (  # every step twice
+        lambda n: {"num_resamples": 2, "jump_length": 8},
+        lambda s, levels: decay(levels, 1.0) ** 2,
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from clarion.sample.dpmpp_sde import DPMpp2MSDESampler
 from clarion.sample.exponential import DPMpp2MSampler, DPMpp3MSampler, UniPCSampler
 from clarion.sample.heun import EDMSampler, HeunSampler
 from clarion.sample.langevin import AnnealedLangevinSampler, PredictorCorrectorSampler
+from clarion.sample.repaint import RePaintSampler
 from clarion.sample.sampler import Sampler
 
 SAMPLERS: NameTable[type[Sampler]] = NameTable(
@@ -33,6 +34,7 @@ SAMPLERS: NameTable[type[Sampler]] = NameTable(
         "deis": DEISSampler,
         "annealed_langevin": AnnealedLangevinSampler,
         "predictor_corrector": PredictorCorrectorSampler,
+        "repaint": RePaintSampler,
     },
 )
 """Name -> class; each is built without arguments, and its fields are its options."""

@@ -5,10 +5,10 @@ import pytest
 from clarion.sample import SAMPLERS
 from clarion.verify.suite import examine
 
-LANGEVIN = ["annealed_langevin", "predictor_corrector"]
-"""Slow enough for a file of their own."""
+ELSEWHERE = ["annealed_langevin", "predictor_corrector", "repaint"]
+"""Slow enough for files of their own."""
 
-NAMES = [name for name, cls in SAMPLERS.items() if cls().is_stochastic and name not in LANGEVIN]
+NAMES = [name for name, cls in SAMPLERS.items() if cls().is_stochastic and name not in ELSEWHERE]
 
 
 @pytest.mark.parametrize("name", NAMES)
