@@ -1,6 +1,7 @@
 """How a signal steers: each rule, called on a denoiser, gives a denoiser."""
 
 from clarion.guide.compose import Compose
+from clarion.guide.contrast.adaptive import Adaptive
 from clarion.guide.contrast.apg import APG
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
@@ -16,6 +17,7 @@ __all__ = [
     "APG",
     "CFG",
     "GUIDANCE",
+    "Adaptive",
     "Autoguidance",
     "CFGPlusPlus",
     "CFGZero",

@@ -10,8 +10,10 @@ Source: Liu, Li, Du, Torralba & Tenenbaum 2022, arXiv 2206.01714, equation 11, t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
@@ -49,16 +51,23 @@ def evaluate(
         t: times, (batch,).
         conditions: each with a row for each sample; terms are added up.
     """
-    parts = [[(1.0, None)] if c is None else c.parts() for c in conditions]
+    return evaluate_each(denoiser, [(x_t, t, condition) for condition in conditions])
+
+
+def evaluate_each(
+    denoiser: Denoiser, requests: Sequence[tuple[Tensor, Tensor, Condition | None]]
+) -> list[Estimate]:
+    """The estimates of several requests (x_t, t, condition), all in one batch; see `evaluate`."""
+    parts = [[(1.0, None)] if c is None else c.parts() for _, _, c in requests]
     plain = [condition for terms in parts for _, condition in terms]
     if len(plain) == 1:
-        return [denoiser(x_t, t, plain[0])]
+        return [denoiser(*requests[0][:2], plain[0])]
     given = [condition for condition in plain if condition is not None]
     assert len(given) in (0, len(plain)), "either each condition is given, or none is"
     joint = Condition.concatenate(given) if given else None
-    count = len(plain)
-    x = x_t.repeat(count, *[1] * (x_t.ndim - 1))
-    found = iter(denoiser(x, t.repeat(count), joint).chunk(count))
+    rows = [(x, t) for (x, t, _), terms in zip(requests, parts, strict=True) for _ in terms]
+    mean = denoiser(torch.cat([x for x, _ in rows]), torch.cat([t for _, t in rows]), joint).mean
+    found = (Estimate(part) for part in mean.split([len(x) for x, _ in rows]))
     return [
         Estimate.combine([next(found) for _ in terms], [weight for weight, _ in terms])
         if len(terms) > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clarion.base.names import NameTable
+from clarion.guide.contrast.adaptive import Adaptive
 from clarion.guide.contrast.apg import APG
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
@@ -29,5 +30,6 @@ GUIDANCE: NameTable[type[Guidance]] = NameTable(
         "apg": APG,
         "rescale": Rescale,
         "cfg_zero": CFGZero,
+        "adaptive": Adaptive,
     },
 )

@@ -12,6 +12,7 @@ from clarion.base.condition import Condition
 from clarion.denoise import Visit
 from clarion.denoise.estimate import Estimate
 from clarion.denoise.exact.mixture import LABEL, MixtureDenoiser
+from clarion.guide.contrast.adaptive import Adaptive
 from clarion.guide.contrast.apg import APG
 from clarion.guide.contrast.autoguidance import Autoguidance
 from clarion.guide.contrast.cfg import CFG
@@ -133,6 +134,10 @@ KNOWN_ANSWERS: dict[str, Sequence[KnownAnswer]] = {
     "cfg_zero": (
         KnownAnswer("cfg_zero:1", CFGZero(1.0), tilted(1.0)),
         KnownAnswer("cfg_zero:3", CFGZero(3.0), best_fit(3.0)),
+    ),
+    "adaptive": (
+        KnownAnswer("adaptive:1", Adaptive(1.0), tilted(1.0)),
+        KnownAnswer("adaptive:3", Adaptive(3.0), tilted(3.0)),
     ),
     "auto": (
         KnownAnswer("auto:0", lambda p: Autoguidance(0.0, weak_model(p)), against_weak(0.0)),

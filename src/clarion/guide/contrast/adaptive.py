@@ -1,0 +1,74 @@
+"""Adaptive guidance: CFG until both predictions agree, then the conditional model alone.
+
+As soon as the cosine of the angle between the predicted noises, without and with the condition,
+exceeds gamma for a sample, that sample is left to the conditional model for the rest of the run.
+
+Source: Castillo et al. 2023, arXiv 2312.12487, section 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError
+from clarion.denoise.denoiser import Denoiser, Visit
+from clarion.denoise.estimate import Estimate
+from clarion.guide.compose import evaluate_each
+from clarion.guide.contrast.cfg import CFG
+from clarion.guide.contrast.rule import given, inner_product, is_number
+
+
+@dataclass(frozen=True)
+class Adaptive(CFG):
+    """CFG that saves the unconditional pass of samples that no longer need it.
+
+    Each sample decides for itself, and both passes still run as one batch. To know who needs it,
+    the host waits for the device once a stop. Asked without a stop it is CFG.
+
+    Args:
+        guidance_scale: 1 is the plain conditional model, 0 the unconditional one until then.
+        gamma: the cosine above which a sample needs guidance no more, in [-1, 1]; at 1 none does.
+    """
+
+    gamma: float = 0.991
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not -1 <= self.gamma <= 1:
+            raise ClarionError(f"gamma must be in [-1, 1], got {self.gamma}.")
+
+    def steer(
+        self,
+        denoiser: Denoiser,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Condition | None,
+        visit: Visit | None,
+    ) -> Estimate:
+        scale, condition = self.scale(x_t, t, visit), given(condition)
+        if visit is None:
+            return super().steer(denoiser, x_t, t, condition, visit)
+        rows = visit.memory.get("rows")
+        if rows is None:
+            rows = torch.arange(len(x_t), device=x_t.device)
+        if is_number(scale, 1) or len(rows) == 0:
+            return denoiser(x_t, t, condition)
+        against = condition.opposite().rows(rows)
+        worse, better = evaluate_each(
+            denoiser, [(x_t[rows], t[rows], against), (x_t, t, condition)]
+        )
+        chosen = Estimate(better.mean[rows])
+        cosine = _cosine(*(e.noise(denoiser.process, x_t[rows], t[rows]) for e in (worse, chosen)))
+        visit.memory["rows"] = rows[cosine <= self.gamma]
+        guided = Estimate.extrapolate(worse, chosen, scale).mean
+        return Estimate(better.mean.index_copy(0, rows, guided))
+
+
+def _cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine of the angle between two tensors, over all elements of a sample, (batch,)."""
+    length = (inner_product(a, a) * inner_product(b, b)).sqrt()
+    return inner_product(a, b) / length.clamp_min(torch.finfo(a.dtype).tiny)
