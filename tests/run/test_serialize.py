@@ -19,6 +19,7 @@ from clarion.base.normalizer import Normalizer
 from clarion.domains.image.data import ImageData
 from clarion.domains.tables import DATA, RECIPES
 from clarion.guide import Guidance
+from clarion.guide.measurement.operator import Operator
 from clarion.nets import UNetConfig
 from clarion.process import EDM, Flow
 from clarion.run import folder
@@ -53,7 +54,7 @@ def variants(cls):
 ENTRIES = [
     (base, name)
     for base, table in ALL_TABLES.items()
-    if base is not Guidance  # rules are typed, and not saved
+    if base not in (Guidance, Operator)  # these are typed, and not saved
     for name in table
 ]
 
