@@ -73,3 +73,14 @@ def test_mixed_seeds_stay_fixed_and_apart():
     seeds = {mix_seed(a, b) for a in range(40) for b in range(40)}
     assert len(seeds) == 1600
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_uniform_numbers_belong_to_their_row():
+    batch = SampleStreams(5, range(20)).uniform((3,))
+    assert torch.equal(SampleStreams(5, [17]).uniform((3,))[0], batch[17])
+    numbers = SampleStreams(3, range(20)).uniform((10000,), dtype=torch.float64)
+    assert 0 <= numbers.min() <= numbers.max() < 1
+    # Of 200 000 numbers: mean and mean square within 5 standard errors of 1/2 and 1/3.
+    error = 5 / math.sqrt(200_000)
+    assert abs(float(numbers.mean()) - 1 / 2) < error * math.sqrt(1 / 12)
+    assert abs(float(numbers.square().mean()) - 1 / 3) < error * math.sqrt(4 / 45)

@@ -8,7 +8,7 @@ precision of the model: numbers are drawn in float32 on the CPU and then moved.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -49,9 +49,31 @@ class SampleStreams:
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """Draw standard normal numbers, (batch, *shape): row i comes from stream i alone."""
+        return self._draw(Tensor.normal_, shape, device, dtype)
+
+    def uniform(
+        self,
+        shape: tuple[int, ...],
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Draw uniform numbers in [0, 1), (batch, *shape): row i comes from stream i alone.
+
+        In half precision the largest of them round to 1.
+        """
+        return self._draw(Tensor.uniform_, shape, device, dtype)
+
+    def _draw(
+        self,
+        fill: Callable[..., Tensor],
+        shape: tuple[int, ...],
+        device: torch.device | str,
+        dtype: torch.dtype,
+    ) -> Tensor:
         # From pinned memory the copy to an accelerator does not make the host wait.
         is_accelerated = torch.device(device).type == "cuda"
-        noise = torch.empty(len(self), *shape, pin_memory=is_accelerated)
-        for row, generator in zip(noise, self._generators, strict=True):
-            row.normal_(generator=generator)
-        return noise.to(device=device, dtype=dtype, non_blocking=is_accelerated)
+        numbers = torch.empty(len(self), *shape, pin_memory=is_accelerated)
+        for row, generator in zip(numbers, self._generators, strict=True):
+            fill(row, generator=generator)
+        return numbers.to(device=device, dtype=dtype, non_blocking=is_accelerated)

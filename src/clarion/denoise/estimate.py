@@ -21,9 +21,12 @@ class Estimate:
 
     Args:
         mean: (batch, *shape), in the units of the data, never clipped.
+        untwisted: the mean without the reward by which it was steered last, for a sampler that
+            corrects for that steering; None where there was none. Combining estimates drops it.
     """
 
     mean: Tensor
+    untwisted: Tensor | None = None
 
     def noise(self, process: GaussianProcess, x_t: Tensor, t: Tensor) -> Tensor:
         """E[noise | x_t] = (x_t - alpha mean) / sigma."""

@@ -1,6 +1,7 @@
 """How noise becomes data: one loop, and one file for each family of samplers."""
 
 from clarion.sample.loop import generate, sample
+from clarion.sample.particles import ParticleSampler
 from clarion.sample.plan import Plan, Stage, Update
 from clarion.sample.sampler import AffineSampler, Sampler
 from clarion.sample.tables import SAMPLERS
@@ -8,6 +9,7 @@ from clarion.sample.tables import SAMPLERS
 __all__ = [
     "SAMPLERS",
     "AffineSampler",
+    "ParticleSampler",
     "Plan",
     "Sampler",
     "Stage",

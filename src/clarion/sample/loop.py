@@ -92,6 +92,7 @@ def sample(
         state = (start.to(like).repeat_interleave(count, dim=0), *state[1:])
     if condition is not None and count > 1:
         condition = condition.repeat(count)
+    sampler = sampler.given(condition)
     asked = torch.tensor([stage.t for stage in plan.stages], dtype=dtype, device=device)
     asked = asked.unsqueeze(1).repeat(1, len(state[0])).unbind()
     memory: dict[Any, Any] = {}

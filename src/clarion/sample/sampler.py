@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 import torch
 from torch import Tensor
 
+from clarion.base.condition import Condition
 from clarion.base.streams import SampleStreams
 from clarion.denoise.estimate import Estimate
 from clarion.guide.rule import SampleSpace
@@ -22,6 +23,9 @@ State: TypeAlias = tuple[Tensor, ...]
 @dataclass(frozen=True)
 class Sampler(ABC):
     """A way from noise to data. Its fields are its options; it holds no state of its own."""
+
+    num_particles = 1
+    """How many states it keeps for each sample; the denoiser is asked about all of them."""
 
     @property
     @abstractmethod
@@ -38,13 +42,12 @@ class Sampler(ABC):
     def is_stochastic(self) -> bool:
         """Whether it draws noise after its start."""
 
-    @property
-    def num_particles(self) -> int:
-        """How many states it keeps for each sample; the denoiser is asked about all of them."""
-        return 1
-
     def bind(self, space: SampleSpace) -> Self:
         """The same sampler for one model's samples; see `Guidance.bind`."""
+        return self
+
+    def given(self, condition: Condition | None) -> Self:
+        """The same sampler for one batch: what is asked for, a row for each row of the state."""
         return self
 
     @abstractmethod
@@ -66,11 +69,11 @@ class Sampler(ABC):
         """
 
     @abstractmethod
-    def draw(self, stage: Any, streams: SampleStreams, like: Tensor) -> Tensor | None:
-        """The random numbers that a stage needs; None where it needs none."""
+    def draw(self, stage: Any, streams: SampleStreams, like: Tensor) -> Any:
+        """The random numbers that a stage needs, for `step`; None where it needs none."""
 
     @abstractmethod
-    def step(self, stage: Any, state: State, estimate: Any, noise: Tensor | None) -> State:
+    def step(self, stage: Any, state: State, estimate: Any, noise: Any) -> State:
         """The state after a stage, given what the denoiser said of `state[0]`."""
 
     def finish(self, state: State, streams: SampleStreams) -> Tensor:

@@ -1,0 +1,299 @@
+"""Particles against tilted densities, which are closed forms."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from clarion.base.condition import ClassEntry, encode_condition
+from clarion.base.errors import ClarionError, SamplingError
+from clarion.base.normalizer import Normalizer
+from clarion.denoise import Denoiser, Estimate
+from clarion.denoise.exact import GaussianDenoiser, MixtureDenoiser
+from clarion.guide import SampleSpace
+from clarion.guide.gradient.reward import Reward
+from clarion.process import VPCosine
+from clarion.sample import ParticleSampler, generate, sample
+from clarion.sample.ancestral import DDIMSampler, DDPMSampler, EulerSampler
+from clarion.sample.dpmpp_sde import DPMpp2MSDESampler
+from clarion.sample.heun import EDMSampler, HeunSampler
+from clarion.sample.langevin import PredictorCorrectorSampler
+from clarion.sample.particles import pick
+
+PROCESS = VPCosine()
+LEVELS = torch.tensor([40.0, 6.0, 2.5, 1.2, 0.6, 0.25, 0.08], dtype=torch.float64)
+TIMES = torch.cat([PROCESS.time_of_noise_level(LEVELS), torch.zeros(1, dtype=torch.float64)])
+MEAN, VARIANCE = 0.7, 1.5
+DENOISER = GaussianDenoiser(PROCESS, [MEAN], [[VARIANCE]])
+
+
+def linear(x0, condition):
+    return x0[:, 0]
+
+
+def squared(x0, condition):
+    return -((x0[:, 0] - 1) ** 2) / 2
+
+
+def is_above(x0, condition):
+    return (x0[:, 0] > 0).to(x0.dtype)
+
+
+FINE = torch.logspace(1.6, -1.2, 32, dtype=torch.float64)
+
+
+def base_law(levels=LEVELS):
+    """Mean and variance of DDPM's samples on these levels, a recursion of affine normal steps.
+
+    With few levels they are not quite those of the data; the tilted law is that of these samples.
+    """
+    levels = [*levels.tolist(), 0.0]
+    mean, variance = 0.0, levels[0] ** 2
+    for s, s_next in pairwise(levels):
+        gain = VARIANCE / (VARIANCE + s**2)  # D = MEAN + gain (y - MEAN)
+        carry = (s_next / s) ** 2  # the posterior q(y' | y, x0): share of y in its mean
+        fresh = s_next**2 * (s**2 - s_next**2) / s**2
+        slope = carry + (1 - carry) * gain
+        mean = slope * mean + (1 - carry) * (1 - gain) * MEAN
+        variance = slope**2 * variance + fresh
+    return mean, variance
+
+
+def drawn(sampler, denoiser=DENOISER, n=4000, seed=1, levels=LEVELS):
+    times = torch.cat([PROCESS.time_of_noise_level(levels), torch.zeros(1).double()])
+    settings = {"n": n, "times": times, "seed": seed, "dtype": torch.float64}
+    return sample(denoiser, (1,), sampler=sampler, **settings)[:, 0]
+
+
+def check_normal(x, mean, variance, bias=0.0):
+    """Mean and variance within four standard errors, and what is allowed for P being finite."""
+    error = math.sqrt(variance / len(x))
+    assert abs(float(x.mean()) - mean) < 4 * error + bias
+    assert abs(float(x.var()) / variance - 1) < 4 * math.sqrt(2 / len(x)) + bias
+
+
+def test_base_law_is_that_of_the_sampler():
+    check_normal(drawn(DDPMSampler(), n=20000), *base_law())
+
+
+def test_a_linear_reward_moves_a_normal():
+    mean, variance = base_law()
+    x = drawn(ParticleSampler(Reward(linear, 0.8), 64))
+    check_normal(x, mean + 0.8 * variance, variance, bias=0.02)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_quadratic_reward_narrows_a_normal(threshold):
+    mean, variance = base_law()
+    precision = 1 / variance + 2
+    x = drawn(ParticleSampler(Reward(squared, 2.0), 64, ess_threshold=threshold))
+    check_normal(x, (mean / variance + 2) / precision, 1 / precision, bias=0.02)
+
+
+def test_a_reward_without_a_gradient_weighs_modes():
+    """Each mode is half of a symmetric mixture, so that their odds become exp(scale)."""
+    denoiser = MixtureDenoiser(PROCESS, [0.5, 0.5], [[-2.0], [2.0]], 0.25)
+    x = drawn(ParticleSampler(Reward(is_above, 2.0), 64), denoiser)
+    share = math.exp(2) / (1 + math.exp(2))
+    found = float((x > 0).double().mean())
+    assert abs(found - share) < 4 * math.sqrt(share * (1 - share) / len(x)) + 0.005
+
+
+def test_the_bias_falls_with_the_particles():
+    mean, variance = base_law()
+    wanted = mean + 1.5 * variance
+    biases = [
+        abs(float(drawn(ParticleSampler(Reward(linear, 1.5), count)).mean()) - wanted)
+        for count in (1, 4, 16, 64)
+    ]
+    error = 4 * math.sqrt(variance / 4000)
+    assert abs(biases[0] - 1.5 * variance) < error  # nothing to choose from
+    assert biases[1] < biases[0] / 1.5
+    assert biases[2] < biases[1] / 2
+    assert biases[3] < error + 0.02
+
+
+@pytest.mark.parametrize("sampler", [EDMSampler(s_churn=8.0), PredictorCorrectorSampler()])
+@pytest.mark.parametrize("threshold", [0.0, 0.7])
+def test_other_samplers_are_weighed_by_what_they_leave(sampler, threshold):
+    """The law of the sampler alone is taken from it, with windows for both."""
+    alone = drawn(sampler, n=20000, seed=3)
+    x = drawn(ParticleSampler(Reward(linear, 0.8), 64, sampler, threshold), n=2000)
+    mean, variance = float(alone.mean()), float(alone.var())
+    check_normal(x, mean + 0.8 * variance, variance, bias=0.05)
+
+
+def test_best_of_n_has_the_law_of_the_largest():
+    """P(max <= x) = Phi(x)^n: put through it, the samples are uniform."""
+    mean, variance = base_law()
+    sampler = ParticleSampler(Reward(linear, 1.0), 8, ess_threshold=0.0, choose="best")
+    x = drawn(sampler)
+    uniform = torch.special.ndtr((x - mean) / math.sqrt(variance)).pow(8).sort().values
+    steps = torch.arange(len(x), dtype=torch.float64) / len(x)
+    distance = max(float((uniform - steps).max()), float((steps + 1 / len(x) - uniform).max()))
+    assert distance < 1.63 / math.sqrt(len(x))  # Kolmogorov's distance, at 1 in 100
+    smallest = drawn(replace(sampler, reward=Reward(linear, -1.0)))
+    assert float(smallest.mean()) < mean - math.sqrt(variance)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_twisting_keeps_the_law_and_the_particles(strength):
+    """A steered denoiser, rightly or too weakly, has the same law at a fraction of the particles.
+
+    The tilt moves the mean by three deviations, which 16 particles alone cannot follow.
+    """
+    mean, variance = base_law(FINE)
+    scale = 3 / math.sqrt(variance)
+    reward = Reward(linear, scale)
+    sampler = ParticleSampler(reward, 16)
+    twisted = drawn(sampler, Reward(linear, strength * scale)(DENOISER), n=1000, levels=FINE)
+    plain = drawn(sampler, n=1000, levels=FINE)
+    wanted = mean + scale * variance
+    assert abs(float(plain.mean()) - wanted) > 0.3
+    if strength == 1:
+        check_normal(twisted, wanted, variance, bias=0.05)
+    else:
+        assert abs(float(twisted.mean()) - wanted) < abs(float(plain.mean()) - wanted) / 2
+
+
+def test_twisting_is_exact_in_expectation_of_the_weights():
+    """Without resampling the mean weight of independent particles is Z = E exp(scale x0)."""
+    mean, variance = base_law(FINE)
+    reward = Reward(linear, 0.8)
+    kept = []
+
+    class Keep(ParticleSampler):
+        def finish(self, state, streams):
+            kept.append(state[-2])
+            return super().finish(state, streams)
+
+    sampler = Keep(reward, 1, ess_threshold=0.0)
+    drawn(sampler, reward(DENOISER), n=5000, levels=FINE)
+    weights = kept[0].exp()
+    z = math.exp(0.8 * mean + 0.8**2 * variance / 2)
+    assert abs(float(weights.mean()) - z) < 4 * float(weights.std()) / math.sqrt(5000)
+    # Without twisting the weights would be exp(0.8 x0), of this relative deviation.
+    assert float(weights.std() / z) < 0.5 * math.sqrt(math.expm1(0.8**2 * variance))
+
+
+class Elementwise(Denoiser):
+    """A smooth nonlinear function of each element, so that no batch can change its bits."""
+
+    def estimate(self, x_t, t, condition):
+        return Estimate(x_t / (1 + x_t * x_t))
+
+
+def first(x0, condition):
+    return x0[:, 0, 0]
+
+
+@pytest.mark.parametrize("inner", [DDPMSampler(), DPMpp2MSDESampler(), EDMSampler(s_churn=5.0)])
+@pytest.mark.parametrize("choose", ["draw", "best"])
+def test_a_sample_does_not_depend_on_its_batch(inner, choose):
+    reports = []
+    sampler = ParticleSampler(
+        Reward(first, 3.0), 5, inner, 0.9, choose, report=lambda *told: reports.append(told)
+    )
+    settings = {"sampler": sampler, "num_steps": 6, "seed": 5}
+    denoiser, shape = Elementwise(PROCESS), (3, 5)
+    whole = sample(denoiser, shape, n=20, **settings)
+    assert any(resampled.any() for _, _, resampled in reports)
+    assert torch.equal(sample(denoiser, shape, indices=[17], **settings), whole[17:18])
+    assert torch.equal(sample(denoiser, shape, indices=[19, 3], **settings), whole[[19, 3]])
+    batches = list(generate(denoiser, shape, n=20, batch_size=7, **settings))
+    assert torch.equal(torch.cat(batches), whole)
+
+
+@pytest.mark.parametrize("inner", [DDPMSampler(), DPMpp2MSDESampler(), EDMSampler(s_churn=5.0)])
+def test_one_particle_is_the_sampler_alone(inner):
+    settings = {"n": 7, "num_steps": 6, "seed": 5}
+    sampler = ParticleSampler(Reward(first, 3.0), 1, inner)
+    alone = sample(Elementwise(PROCESS), (3, 5), sampler=inner, **settings)
+    assert torch.equal(sample(Elementwise(PROCESS), (3, 5), sampler=sampler, **settings), alone)
+
+
+def test_the_best_of_a_deterministic_sampler():
+    """Its particles differ in their start alone, and the best is best among them."""
+    settings = {"num_steps": 4, "n": 3}
+    sampler = ParticleSampler(Reward(first, 1.0), 6, HeunSampler(), 0.0, "best")
+    best = sample(Elementwise(PROCESS), (2, 2), sampler=sampler, **settings)
+    one = sample(
+        Elementwise(PROCESS), (2, 2), sampler=replace(sampler, num_particles=1), **settings
+    )
+    assert (best[:, 0, 0] >= one[:, 0, 0]).all()
+    assert (best[:, 0, 0] > one[:, 0, 0]).any()
+
+
+def test_each_sample_has_its_own_condition():
+    """A particle is rewarded by the condition of its sample, in data units."""
+
+    def towards(x0, condition):
+        return -((x0[:, 0] - condition.values["label"]) ** 2)
+
+    condition = encode_condition({"label": ClassEntry(3)}, {"label": [0, 2, 2, 0, 1]}, 5)
+    normalizer = Normalizer((1.0,), (2.0,))
+    space = SampleSpace((1,), normalizer, condition=condition)
+    sampler = ParticleSampler(Reward(towards, 400.0), 400, ess_threshold=0.0).bind(space)
+    found = generate(
+        DENOISER, (1,), n=5, batch_size=2, condition=condition, sampler=sampler, num_steps=5
+    )
+    data = normalizer.decode(torch.cat(list(found)))[:, 0]
+    torch.testing.assert_close(data, torch.tensor([0.0, 2, 2, 0, 1]), rtol=0, atol=0.25)
+
+
+def test_the_report():
+    told = []
+    sampler = ParticleSampler(
+        Reward(linear, 2.0), 8, report=lambda *values: told.append(values), ess_threshold=0.6
+    )
+    drawn(sampler, n=50)
+    assert [t for t, _, _ in told] == pytest.approx(TIMES[:-1].tolist(), abs=1e-12)
+    for _, number, resampled in told[:-1]:
+        assert torch.equal(resampled, number < 0.6 * 8)
+        assert ((number > 0.999) & (number < 8.001)).all()
+    assert any(resampled.any() for _, _, resampled in told)
+    assert not told[-1][2].any()
+
+
+def test_systematic_resampling_keeps_the_expected_numbers():
+    """Of P copies a particle of weight w gets floor(P w) or one more, whatever the number drawn."""
+    weights = torch.tensor([[0.5, 0.0, 0.13, 0.37], [1.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    total = torch.zeros_like(weights)
+    for at in torch.linspace(0, 1, 201, dtype=torch.float64)[:-1]:
+        chosen = pick(weights.log(), ((torch.arange(4) + at) / 4).expand(2, 4))
+        copies = torch.nn.functional.one_hot(chosen, 4).sum(1)
+        assert ((copies >= (4 * weights).floor()) & (copies <= (4 * weights).ceil())).all()
+        total += copies
+    torch.testing.assert_close(total / 200, 4 * weights, rtol=0, atol=0.011)  # 2 of 200 numbers
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"num_particles": 0}, ClarionError, "num_particles must be a whole number, at least 1"),
+        ({"ess_threshold": 1.1}, ClarionError, r"ess_threshold must be .* in \[0, 1\], got 1.1"),
+        ({"choose": "worst"}, ClarionError, "choose"),
+        ({"sampler": "ddpm"}, ClarionError, "moved by a sampler such as DDPMSampler"),
+        ({"sampler": EulerSampler()}, ClarionError, "would stay alike.*ess_threshold=0"),
+        ({"sampler": DDIMSampler(eta=0.0)}, ClarionError, "would stay alike"),
+    ],
+)
+def test_settings_that_cannot_be_used(settings, error, message):
+    given = {"reward": Reward(linear, 1.0), "num_particles": 4} | settings
+    with pytest.raises(error, match=message):
+        ParticleSampler(**given)
+
+
+@pytest.mark.parametrize("inner", [DPMpp2MSDESampler(), EDMSampler(s_churn=5.0)])
+def test_a_sampler_with_a_memory_cannot_be_twisted(inner):
+    reward = Reward(linear, 1.0)
+    with pytest.raises(ClarionError, match="a sampler without a memory, such as DDPMSampler"):
+        drawn(ParticleSampler(reward, 4, inner), reward(DENOISER), n=2)
+
+
+def test_an_infinite_reward_is_refused():
+    sampler = ParticleSampler(Reward(lambda x0, _: is_above(x0, _).log(), 1.0), 4)
+    with pytest.raises(SamplingError, match=r"weights that are not finite.*not infinity"):
+        drawn(sampler, n=5)
