@@ -53,8 +53,9 @@ Report: TypeAlias = Callable[[float, Tensor, Tensor], None]
 class ParticleSampler(Sampler):
     """Weighs and resamples the particles of another sampler by a reward.
 
-    A twisting `Reward` must be the outermost rule of guidance, and of the same fn and scale; its
-    other settings do not matter. With choose "best" and an ess_threshold of 0 it is best-of-n.
+    A twisting `Reward` must be the outermost rule of guidance: a rule round it hides its steering
+    from the weights. Its settings change no law, only how many particles are needed. With choose
+    "best" and an ess_threshold of 0 it is best-of-n.
 
     Args:
         reward: its `fn` and `scale` are used; it needs no gradient.
