@@ -20,8 +20,8 @@ class DPS(Measured):
     At gamma = 0 the doubt about x0 that x_t leaves is neglected: the measurement is trusted too
     much, and the samples vary too little. On data N(0, 1) seen directly their variance is
     exp(-1 / sigma_y²), where it should be 1 / (1 + 1 / sigma_y²); a sigma_y far below the spread
-    of the data then also needs many steps. A gamma of about the variance of the data mends most of
-    it.
+    of the data then also needs many steps. A gamma of the variance of the data mends most of it;
+    then the doubt is put too high, and the samples vary somewhat too much.
 
     Departure from Chung et al.: the gradient has the weight of the likelihood; they divide the
     step by the norm of the residual and tune it by hand.
