@@ -102,7 +102,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--model", default="models/fashion")
     parser.add_argument("--weak", help="weaker model of the same process, RUN@STEP, for `auto`")
-    parser.add_argument("--classifier", type=Path, default=Path("out/garments.safetensors"))
+    parser.add_argument(
+        "--classifier", type=Path, default=Path("out/garment_classifier.safetensors")
+    )
     parser.add_argument("--samples", type=int, default=500, help="for each setting")
     parser.add_argument("--sampler", default="ddim")
     parser.add_argument("--num-steps", type=int, default=20)

@@ -16,7 +16,11 @@ from torch import Tensor
 from clarion.base.condition import Condition, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.cli.device import choose_device
-from clarion.domains.tables import DOMAINS
+from clarion.cli.measured import inpainting, measurement
+from clarion.domains.tables import DOMAINS, Domain
+from clarion.guide.measurement import MEASURED
+from clarion.guide.measurement.operators import OPERATORS
+from clarion.guide.rule import Guidance
 from clarion.guide.tables import GUIDANCE
 from clarion.process.tables import GRIDS
 from clarion.run.model import Model
@@ -36,6 +40,11 @@ class Options:
         negative: name=value that guidance steers away from, in place of no condition at all.
         guidance: a rule, written NAME:SETTINGS ("cfg:3", "cfg:3@0.2-0.7"); of several the first is
             innermost.
+        inpaint: a picture and a mask; what is white in the mask is painted anew, the rest kept.
+        measure: an operator and what it gave of the picture that is looked for: "blur:sigma=2" and
+            a file (a picture, or .npy for numbers that a picture cannot hold).
+        sigma_y: standard deviation of the noise of that measurement, in units of the data.
+        method: how the measurement steers.
         sampler: name of the sampler, with settings if need be ("ddim:eta=0.5").
         num_steps: steps of the time grid.
         grid: name of the time grid, with settings if need be ("log_snr_uniform:sigma_min=0.04").
@@ -56,6 +65,10 @@ class Options:
     condition: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
     guidance: tuple[str, ...] = ()
+    inpaint: tuple[Path, Path] | None = None
+    measure: tuple[str, Path] | None = None
+    sigma_y: float = 0.02
+    method: str = "mmps"
     sampler: str = "dpmpp_2m"
     num_steps: int = 12
     grid: str = "trailing"
@@ -81,7 +94,7 @@ def main(arguments: list[str]) -> int:
             f"n must be at least 1 and first 0 or more, got {options.n} and {options.first}."
         )
     indices = range(options.first, options.first + options.n)
-    rules = model.rules(options.guidance)
+    rules = model.rules(options.guidance) + _rules_of_files(options, domain, model)
     start = time.perf_counter()
     samples = model.sample(
         indices=indices,
@@ -113,8 +126,26 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Guidance, ...]:
+    """What goes outermost, round all that steers by what is asked for."""
+    channels = model.config.shape[0]
+    rules: list[Guidance] = []
+    if options.measure is not None:
+        settings = (*options.measure, options.sigma_y, options.method)
+        rules.append(measurement(domain, channels, *settings))
+    if options.inpaint is not None:
+        rules.append(inpainting(domain, channels, *options.inpaint))
+    return tuple(rules)
+
+
 def _description() -> str:
-    names = {"Samplers": SAMPLERS, "Grids": GRIDS, "Guidance rules": GUIDANCE}
+    names = {
+        "Samplers": SAMPLERS,
+        "Grids": GRIDS,
+        "Guidance rules": GUIDANCE,
+        "Operators": OPERATORS,
+        "Methods": MEASURED,
+    }
     return f"{__doc__} " + " ".join(f"{k}: {', '.join(table)}." for k, table in names.items())
 
 

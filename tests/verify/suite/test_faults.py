@@ -131,9 +131,8 @@ def rule_of(wrapper):
         def __call__(self, denoiser):
             return wrapper(denoiser)
 
-        @classmethod
-        def parse(cls, text):
-            return cls()
+        def steer(self, denoiser, x_t, t, condition, visit):
+            raise AssertionError("the wrapper does it")
 
     return Rule()
 
@@ -167,8 +166,8 @@ class StepsAside(DenoiserWrapper):
     def forward(self, x_t, t, condition=None):
         return CFG(3.0)(self.inner)(x_t, t, condition)
 
-    def at(self, t):
-        return self.inner if t > 0.5 else self
+    def at(self, visit):
+        return self.inner if visit.t > 0.5 else self
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_a_faulty_rule_is_caught(wrapper, property_that_fails):
 def test_an_interval_without_its_ends_is_caught():
     class WithoutEnds(DenoiserWrapper):
         def forward(self, x_t, t, condition=None):
-            rule = CFG(3.0, 0.3 + 2e-6, 0.6 - 2e-6)
+            rule = CFG(3.0, t_low=0.3 + 2e-6, t_high=0.6 - 2e-6)
             return rule(self.inner)(x_t, t, condition)
 
     (answer,) = (a for a in KNOWN_ANSWERS["cfg"] if "@" in a.setting)

@@ -1,0 +1,94 @@
+"""Inpainting and measurements from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clarion.cli.main import main
+from clarion.run.model import Model
+
+SIDE = 8
+
+
+@pytest.fixture
+def files(tmp_path: Path, saved_model: Path) -> Path:
+    """A folder with a picture, a mask whose lower half is white, and a coarser picture."""
+    channels = Model.load(saved_model).config.shape[0]
+    mode = {1: "L", 3: "RGB"}[channels]
+    grey = np.arange(SIDE * SIDE, dtype=np.uint8).reshape(SIDE, SIDE) * 3
+    Image.fromarray(grey).convert(mode).save(tmp_path / "picture.png")
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[SIDE // 2 :] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.fromarray(mask[:-1]).save(tmp_path / "short.png")
+    coarse = grey.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3))
+    np.save(tmp_path / "coarse.npy", np.repeat(coarse[None] / 255, channels, axis=0))
+    return tmp_path
+
+
+def draw(model: Path, out: Path, *arguments: object) -> np.ndarray:
+    words = ["sample", model, "--n", 2, "--num-steps", 4, "--out", out, *arguments]
+    assert main([str(word) for word in words]) == 0
+    with np.load(out) as file:
+        return file["samples"]
+
+
+def test_what_is_black_in_the_mask_is_kept(saved_model: Path, files: Path) -> None:
+    picture = np.asarray(Image.open(files / "picture.png").convert("L")) / 255
+    arguments = "--inpaint", files / "picture.png", files / "mask.png"
+    samples = draw(saved_model, files / "out.npz", *arguments)
+    upper, lower = samples[:, :, : SIDE // 2], samples[:, :, SIDE // 2 :]
+    np.testing.assert_allclose(upper, np.broadcast_to(picture[: SIDE // 2], upper.shape), atol=1e-5)
+    assert np.abs(lower - picture[SIDE // 2 :]).max() > 0.1
+
+
+@pytest.mark.parametrize("method", ["pigdm", "mmps"])
+def test_a_measurement_draws_the_samples_near(saved_model: Path, files: Path, method: str) -> None:
+    y = np.load(files / "coarse.npy")
+
+    def misfit(*arguments: object) -> float:
+        x = draw(saved_model, files / "out.npz", *arguments)
+        coarse = x.reshape(*x.shape[:2], SIDE // 2, 2, SIDE // 2, 2).mean((3, 5))
+        return float(np.sqrt(((coarse - y) ** 2).mean()))
+
+    measured = "--measure", "downsample:2", files / "coarse.npy", "--method", method
+    assert misfit(*measured, "--sigma-y", 0.05) < 0.8 * misfit()
+
+
+def test_the_method_is_passed_on(saved_model: Path, files: Path) -> None:
+    arguments = "--measure", "downsample:2", files / "coarse.npy", "--sigma-y", 1.0
+    dps, mmps = (
+        draw(saved_model, files / "out.npz", *arguments, "--method", method)
+        for method in ("dps", "mmps")
+    )
+    assert np.abs(dps - mmps).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--inpaint picture.png short.png", "mask of inpaint must have the shape of a sample"),
+        ("--inpaint gone.png mask.png", "There is no file"),
+        ("--measure downsample:4 coarse.npy", "y must have shape"),
+        ("--measure downsample:3 coarse.npy", "factor 3 of downsample must divide"),
+        ("--measure blurr:2 coarse.npy", "Did you mean 'blur'"),
+        ("--measure blur:sigm=2 coarse.npy", "Did you mean 'sigma'"),
+        ("--measure downsample:2 coarse.npy --method mmpps", "Did you mean 'mmps'"),
+        ("--measure downsample:2 coarse.npy --sigma-y 0", "sigma_y must be above 0"),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    saved_model: Path,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    message: str,
+) -> None:
+    monkeypatch.chdir(files)
+    assert main(["sample", str(saved_model), *arguments.split()]) == 1
+    assert message in capsys.readouterr().err
