@@ -60,7 +60,7 @@ def test_a_measurement_draws_the_samples_near(saved_model: Path, files: Path, me
 
 
 def test_the_method_is_passed_on(saved_model: Path, files: Path) -> None:
-    arguments = "--measure", "downsample:2", files / "coarse.npy", "--sigma-y", 1.0
+    arguments = "--measure", "downsample:2", files / "coarse.npy", "--sigma-y", 0.3
     dps, mmps = (
         draw(saved_model, files / "out.npz", *arguments, "--method", method)
         for method in ("dps", "mmps")
