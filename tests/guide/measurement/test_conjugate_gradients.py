@@ -33,3 +33,18 @@ def test_it_stops_when_all_are_solved():
     calls = []
     conjugate_gradients(lambda x: calls.append(1) or 3 * x, B, 50)
     assert len(calls) == 1
+
+
+def test_a_sample_stops_where_the_matrix_is_not_positive():
+    """Along an eigenvector of -1 there is no step; the part along that of 4 is solved before."""
+    b = torch.tensor([[1.0, 0.0], [0.0, 1.0], [3.0, 0.5]], dtype=torch.float64)
+    matrix = torch.diag(torch.tensor([4.0, -1.0], dtype=torch.float64))
+    x = conjugate_gradients(lambda v: v @ matrix, b, 5, least=0.1)
+    first = b[2].square().sum() / (b[2] @ matrix @ b[2])
+    expected = torch.stack([b[0] / 4, torch.zeros(2, dtype=torch.float64), first * b[2]])
+    torch.testing.assert_close(x, expected, rtol=1e-14, atol=0)
+
+
+def test_eigenvalues_at_the_bound_are_followed():
+    x = conjugate_gradients(lambda v: 0.01 * v, B, 3, least=0.01)
+    torch.testing.assert_close(x, 100 * B, rtol=1e-12, atol=0)

@@ -133,7 +133,7 @@ class MatchedCovariance(Measured):
             v = self.operator.adjoint(u, mean.shape[1:])
             return self.operator(self.spread(v, level, covariance)) + self.sigma_y**2 * u
 
-        return conjugate_gradients(multiply, residual, self.num_iterations)
+        return conjugate_gradients(multiply, residual, self.num_iterations, self.sigma_y**2)
 
 
 @dataclass(frozen=True, eq=False)

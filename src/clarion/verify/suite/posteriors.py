@@ -34,11 +34,12 @@ def exact_denoiser(problem: InverseProblem) -> PosteriorMethod:
 
 
 def moment_matching(problem: InverseProblem) -> PosteriorMethod:
-    """The same sampler on the exact denoiser of the prior, steered by `MMPS`."""
+    """The same sampler on the exact denoiser of the prior, steered by `MMPS`, solved exactly."""
     prior = problem.denoiser(EDM(sigma_min=0.01, sigma_max=20.0))
 
     def method(denoiser, operator, y, sigma_y, n):
-        steered = MMPS(y.double(), Matrix(operator.double()), sigma_y)(prior)
+        rule = MMPS(y.double(), Matrix(operator.double()), sigma_y, num_iterations=len(y))
+        steered = rule(prior)
         seed = int(torch.randint(2**31, ()))
         settings = {"num_steps": 20, "grid": "log_snr_uniform", "dtype": torch.float64}
         return sample(steered, (problem.dim,), n=n, seed=seed, **settings)
