@@ -91,16 +91,24 @@ def rewards(model: clarion.Model, classifier: torch.nn.Module, out: Path) -> Non
     def boot(x0: Tensor, condition: object) -> Tensor:
         return classifier(x0).log_softmax(1)[:, CLASS_OF_BOOTS]
 
+    rewards = {
+        "brightness": (brightness, (-30.0, 0.0, 30.0)),
+        "log p(boot)": (boot, (0.0, 1.0, 4.0)),
+    }
     rows = [
         torch.stack([drawn(model, Reward(fn, scale), 6) for scale in scales])
-        for fn, scales in ((brightness, (-100.0, 0.0, 100.0)), (boot, (0.0, 1.0, 4.0)))
+        for fn, scales in rewards.values()
     ]
     save_labelled_grid(
         torch.stack(rows),
         out / "guidance_rewards.png",
-        row_labels=["brightness", "log p(boot)"],
-        group_headings=["-100 | 0", "0 | 1", "100 | 4"],
-        title="Rewards: mean brightness (scales -100, 0, 100), log p(ankle boot) (0, 1, 4)",
+        row_labels=[f"{name}, scale" for name in rewards],
+        group_headings=[
+            " / ".join(f"{scale:g}" for scale in scales)
+            for scales in zip(*(scales for _, scales in rewards.values()), strict=True)
+        ],
+        title="Any function as a reward: mean brightness, and the log-probability of a class",
+        caption="The model is told no class; 100 steps of ddpm.",
     )
 
 

@@ -68,6 +68,19 @@ def test_the_method_is_passed_on(saved_model: Path, files: Path) -> None:
     assert np.abs(dps - mmps).max() > 1e-3
 
 
+def test_a_function_of_ones_own_can_be_what_is_measured(saved_model: Path, files: Path) -> None:
+    (files / "own.py").write_text("def square(x):\n    return x[:, :, ::2, ::2] ** 2\n")
+    y = np.load(files / "coarse.npy") ** 2
+
+    def misfit(*arguments: object) -> float:
+        x = draw(saved_model, files / "out.npz", *arguments)
+        return float(np.sqrt(((x[:, :, ::2, ::2] ** 2 - y) ** 2).mean()))
+
+    measured = "--measure", f"function:{files}/own.py#square", files / "coarse.npy"
+    np.save(files / "coarse.npy", y)
+    assert misfit(*measured, "--method", "dps", "--sigma-y", 0.3) < 0.8 * misfit()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,6 +92,8 @@ def test_the_method_is_passed_on(saved_model: Path, files: Path) -> None:
         ("--measure blur:sigm=2 coarse.npy", "Did you mean 'sigma'"),
         ("--measure downsample:2 coarse.npy --method mmpps", "Did you mean 'mmps'"),
         ("--measure downsample:2 coarse.npy --sigma-y 0", "sigma_y must be above 0"),
+        ("--measure function:gone.py#f coarse.npy", "There is no file gone.py"),
+        ("--measure mask:mask.png coarse.npy", "y must have shape"),
     ],
 )
 def test_what_does_not_fit_is_named(

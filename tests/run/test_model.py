@@ -284,6 +284,20 @@ def test_conditions_and_guidance_act(model):
         ({"sampler": HeunSampler(), "grid": Trailing(), "num_steps": 4}, 3 * (2 * 4 - 1)),
         ({"sampler": "euler", "num_steps": 4, "guidance": CFG(2.0)}, 2 * 3 * 4),
         ({"sampler": "euler", "num_steps": 4, "guidance": CFG(1.0)}, 3 * 4),
+        # On three of ten steps: 1.3 passes a step, not 2.
+        (
+            {
+                "sampler": "euler",
+                "num_steps": 10,
+                "grid": "time_uniform",
+                "guidance": CFG(2.0, t_low=0.4, t_high=0.7),
+            },
+            3 * 13,
+        ),
+        (
+            {"sampler": "euler", "num_steps": 10, "grid": "time_uniform", "guidance": CFG(2.0)},
+            3 * 20,
+        ),
     ],
 )
 def test_each_evaluation_of_each_sample_is_counted(model, settings, expected):

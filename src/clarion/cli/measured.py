@@ -11,8 +11,10 @@ from clarion.domains.tables import Domain
 from clarion.guide.inpaint import Inpaint
 from clarion.guide.measurement import MEASURED
 from clarion.guide.measurement.operator import Operator
+from clarion.guide.measurement.operators import OperatorFunction
 from clarion.guide.rule import Guidance
 from clarion.run.serialize import parse_kind
+from clarion.run.steering import load_function
 
 HALF = 0.5
 """Grey level from which a mask counts as white."""
@@ -37,7 +39,7 @@ def measurement(
         domain: the kind of data.
         channels: of a sample.
         operator: as it is typed, "blur:sigma=2"; a mask is a file, "mask:FILE", white where the
-            data is shown.
+            data is shown, and so is a function, "function:FILE.py#FUNCTION".
         file: what was measured.
         sigma_y: standard deviation of its noise, in data units.
         method: a name in `MEASURED`.
@@ -50,7 +52,7 @@ def measurement(
         return (domain.read(Path(name), 1) >= HALF).float()
 
     rule = MEASURED[method]
-    A = parse_kind(Operator, operator, {Tensor: read_mask})
+    A = parse_kind(Operator, operator, {Tensor: read_mask, OperatorFunction: load_function})
     try:
         return rule(domain.read(file, channels), A, sigma_y)
     except ClarionError as error:

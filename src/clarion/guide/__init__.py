@@ -10,6 +10,8 @@ from clarion.guide.contrast.rescale import Rescale
 from clarion.guide.contrast.zero_star import CFGZero
 from clarion.guide.gradient.classifier import ClassifierGuidance
 from clarion.guide.gradient.reward import Reward
+from clarion.guide.inpaint import Inpaint
+from clarion.guide.limit import Clip, DynamicThreshold
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.guide.tables import GUIDANCE
 
@@ -22,8 +24,11 @@ __all__ = [
     "CFGPlusPlus",
     "CFGZero",
     "ClassifierGuidance",
+    "Clip",
     "Compose",
+    "DynamicThreshold",
     "Guidance",
+    "Inpaint",
     "Rescale",
     "Reward",
     "SampleSpace",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
-from clarion.base.names import describe_unknown
 from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.denoiser import Denoiser
 from clarion.guide.compose import Compose
 from clarion.guide.gradient.reward import RewardFunction
 from clarion.guide.rule import Guidance, SampleSpace
+from clarion.run.functions import load_function
 from clarion.run.serialize import parse_kind
 
 Load = Callable[[str], Denoiser]
@@ -34,7 +31,7 @@ def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
     """
     readers: Mapping[Any, Callable[[str], Any]] = {
         Denoiser: load,
-        RewardFunction: load_reward,
+        RewardFunction: load_function,
         NoisyClassifier: _refuse_classifier,
     }
     rules = tuple(
@@ -69,33 +66,6 @@ def steer(denoiser: Denoiser, rules: tuple[Guidance, ...], space: SampleSpace) -
             "A negative condition is what guidance steers away from; give a rule such as cfg:3."
         )
     return denoiser
-
-
-def load_reward(text: str) -> RewardFunction:
-    """The reward function that is typed FILE.py#FUNCTION; the file is run.
-
-    Raises:
-        ClarionError: if there is no such file or function, or if the file fails.
-    """
-    file, _, name = text.rpartition("#")
-    if not file or not name:
-        raise ClarionError(f"A reward is written FILE.py#FUNCTION, got {text!r}.")
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise ClarionError(f"There is no file {path} to read the reward {name} from.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ClarionError(f"{path} is no Python file; its name must end in .py.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ClarionError(f"{path} fails: {type(error).__name__}: {error}") from error
-    function: RewardFunction | None = getattr(module, name, None)
-    if function is None or not callable(function):
-        known = [key for key, value in vars(module).items() if isinstance(value, FunctionType)]
-        raise ClarionError(describe_unknown(f"function of {path}", name, known))
-    return function
 
 
 def _refuse_classifier(text: str) -> NoisyClassifier:

@@ -13,7 +13,7 @@ from clarion.denoise.exact import GaussianDenoiser, MixtureDenoiser, SubspaceDen
 from clarion.guide import Reward, SampleSpace
 from clarion.lab.axes import random_axes
 from clarion.process import EDM, PROCESSES, VPCosine
-from clarion.run.steering import load_reward, read_rules
+from clarion.run.steering import read_rules
 from clarion.sample import sample
 
 MEAN = torch.tensor([0.5, -1.0], dtype=torch.float64)
@@ -213,21 +213,3 @@ def test_a_reward_is_read_from_a_file(file):
     assert isinstance(rule, Reward)
     assert (rule.scale, rule.gradient, rule.t_low, rule.t_high) == (2.0, "detached", 0.1, 0.6)
     assert rule.values(torch.ones(2, 2), None).tolist() == [6.0, 6.0]
-
-
-def test_what_is_no_reward_in_a_file_is_refused(file, tmp_path):
-    with pytest.raises(ClarionError, match=r"written FILE\.py#FUNCTION, got 'x\.py'"):
-        load_reward("x.py")
-    with pytest.raises(ClarionError, match=r"There is no file .*to read the reward f from"):
-        load_reward(f"{tmp_path}/absent.py#f")
-    with pytest.raises(ClarionError, match="Did you mean 'bright'"):
-        load_reward(f"{file}#brigt")
-    with pytest.raises(ClarionError, match="Known: bright"):
-        load_reward(f"{file}#FACTOR")
-    file.write_text("1 / 0\n")
-    with pytest.raises(ClarionError, match="fails: ZeroDivisionError"):
-        load_reward(f"{file}#bright")
-    other = tmp_path / "notes.txt"
-    other.write_text("")
-    with pytest.raises(ClarionError, match=r"name must end in \.py"):
-        load_reward(f"{other}#bright")

@@ -217,9 +217,20 @@ def test_derivatives_of_what_is_not_linear_are_in_data_units_too():
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
 
 
+class Doubled(Matrix):
+    """A matrix with a false adjoint."""
+
+    def adjoint(self, v, shape):
+        return 2 * super().adjoint(v, shape)
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [
+        (
+            lambda: PiGDM(Y, Doubled(A), 0.1).bind(SampleSpace((4,))),
+            "Doubled has another adjoint: <A x, v> is",
+        ),
         (lambda: DPS(Y, Matrix(A), 0.0), r"sigma_y must be above 0 and finite, got 0\.0"),
         (lambda: DPS(Y / 0, Matrix(A), 0.1), "y of DPS must be finite numbers"),
         (lambda: DPS(Y.long(), Matrix(A), 0.1), "of a floating-point type"),

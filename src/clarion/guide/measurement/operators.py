@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from torch import Tensor
 from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
 from clarion.guide.measurement.operator import Operator
+
+OperatorFunction: TypeAlias = Callable[[Tensor], Tensor]
+"""(batch, *shape) in data units -> (batch, *shape of y), each sample by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,12 +181,12 @@ class NonLinear(Operator):
     """Any differentiable function, for methods that do not ask for a linear one.
 
     Args:
-        fn: (batch, *shape) -> (batch, *shape of y), each sample by itself.
+        fn: see `OperatorFunction`.
     """
 
     is_linear: ClassVar[bool] = False
 
-    fn: Callable[[Tensor], Tensor]
+    fn: OperatorFunction
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.fn(x)
@@ -203,6 +206,12 @@ def _broadcasts(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
 
 OPERATORS: NameTable[type[Operator]] = NameTable(
     "operator",
-    {"mask": Mask, "downsample": Downsample, "blur": Blur, "fourier": FourierMask},
+    {
+        "mask": Mask,
+        "downsample": Downsample,
+        "blur": Blur,
+        "fourier": FourierMask,
+        "function": NonLinear,
+    },
 )
-"""Name -> class of the operators that can be typed; a mask is read from a file."""
+"""Name -> class of the operators that can be typed; masks and functions are read from files."""

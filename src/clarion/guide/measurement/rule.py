@@ -75,6 +75,8 @@ class Measured(Guidance):
         """
 
     def bind(self, space: SampleSpace) -> Self:
+        if self.operator.is_linear:
+            self.operator.to("cpu").check(space.shape)
         operator = self.operator.to(space.device)
         y = self.y.to(space.device)
         offset = operator(space.decode(y.new_zeros(1, *space.shape)))
