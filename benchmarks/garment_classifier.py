@@ -51,8 +51,8 @@ def garments(split: str) -> ImageSet:
 
 def batch(examples: ImageSet, indices: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures in [0, 1] and their labels."""
-    pixels, values = examples.batch(indices)
-    return pixels.float() / 255, values["label"]
+    pixels, condition = examples.batch(indices)
+    return pixels.float() / 255, condition.values["label"]
 
 
 def load_or_train(path: Path) -> GarmentClassifier:

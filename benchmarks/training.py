@@ -64,8 +64,10 @@ class RandomPictures:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.pictures[indices], {"label": self.labels[indices]}
+    def batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        present = torch.ones(len(indices), dtype=torch.bool)
+        condition = Condition({"label": self.labels[indices]}, {"label": present})
+        return self.pictures[indices], condition
 
     def to(self, device: Any) -> Self:
         return self

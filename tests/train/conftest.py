@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clarion.base.condition import ClassEntry
+from clarion.base.condition import ClassEntry, Condition, encode_condition
 from clarion.base.normalizer import Normalizer
 from clarion.nets import UNetConfig
 from clarion.run.config import LossConfig, OptimizerConfig, TrainConfig
@@ -32,11 +32,12 @@ class Blobs:
     def __len__(self) -> int:
         return self.count
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
         labels = indices % 2
         noise = torch.sin(indices.float()[:, None] * torch.arange(1.0, 65.0)).reshape(-1, 1, 8, 8)
         data = labels[:, None, None, None] * 2.0 - 1 + 0.1 * noise
-        return data, {"label": labels} if self.condition_spec else {}
+        given = {"label": labels} if self.condition_spec else {}
+        return data, encode_condition(self.condition_spec, given, len(indices))
 
     def to(self, device: torch.device | str) -> Blobs:
         return self

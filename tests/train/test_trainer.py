@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from clarion.base.condition import ClassEntry
+from clarion.base.condition import ClassEntry, Condition
 from clarion.base.errors import CheckpointError, ClarionError, DataError
 from clarion.run.files import read_tensors
 from clarion.run.folder import checkpoints
@@ -333,16 +333,53 @@ def test_other_folders_beside_checkpoints_are_no_checkpoints(make_trainer):
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("other", "message"),
     [
-        {"shape": (1, 4, 4)},
-        {"condition_spec": {"label": ClassEntry(2, ("light", "dark"))}},
-        {"condition_spec": {}},
+        ({"shape": (1, 4, 4)}, r"have shape \(1, 4, 4\), those to train on \(1, 8, 8\)"),
+        (
+            {"condition_spec": {"label": ClassEntry(2, ("light", "dark"))}},
+            "have another condition 'label' than those to train on: .*'light', 'dark'",
+        ),
+        ({"condition_spec": {}}, "have the conditions none, those to train on label"),
     ],
 )
-def test_validation_examples_of_another_kind_are_refused(make_trainer, blobs, other):
-    with pytest.raises(DataError, match="validation examples have"):
+def test_validation_examples_of_another_kind_are_refused(make_trainer, blobs, other, message):
+    with pytest.raises(DataError, match=f"validation examples {message}"):
         make_trainer("run", validation=blobs(**other))
+
+
+class Hidden(Spoiled):
+    """Blobs whose labels are absent where `is_hidden` says so; there the values are arbitrary."""
+
+    def __init__(self, inner, is_hidden, value):
+        super().__init__(inner, bad_from=10**9)
+        self.is_hidden, self.value = is_hidden, value
+
+    def batch(self, indices):
+        data, condition = self.inner.batch(indices)
+        hidden = self.is_hidden(indices)
+        labels = torch.where(hidden, self.value, condition.values["label"])
+        return data, Condition({"label": labels}, {"label": ~hidden})
+
+
+@pytest.mark.parametrize("is_hidden", [lambda i: i >= 0, lambda i: i % 3 == 0], ids=["all", "some"])
+def test_nothing_is_learnt_from_values_that_are_absent(make_trainer, blobs, same, is_hidden):
+    """Whatever stands where a label is absent: the same losses, validations and weights."""
+    trained, reports = [], []
+    for value in (0, 1):
+        trainer = make_trainer(
+            f"run{value}", Hidden(blobs(), is_hidden, value), report_every=1, validate_every=3
+        )
+        said = []
+        trainer.train(said.append)
+        trained.append(trainer)
+        reports.append([{k: r.get(k) for k in ("step", "loss", "validation")} for r in said])
+    same(*trained)
+    assert reports[0] == reports[1]
+    weights = {n: p for n, p in trained[0].network.named_parameters() if "embed.label" in n}
+    start = make_trainer("start").network.state_dict()
+    moved = any(not torch.equal(weight, start[name]) for name, weight in weights.items())
+    assert moved == (not is_hidden(torch.arange(64)).all())
 
 
 def test_too_few_examples(make_trainer, blobs):

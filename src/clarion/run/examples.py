@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import torch
 from torch import Tensor
 
-from clarion.base.condition import ConditionSpec
+from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.normalizer import Normalizer
 
 OnProgress: TypeAlias = Callable[[int, int], None]
@@ -36,14 +36,15 @@ class ExampleSet(Protocol):
         """What is known of each example."""
         ...
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
         """Examples by number.
 
         Args:
             indices: (n,) int64, in any order.
 
         Returns:
-            Data (n, *shape) as they are stored, and the condition values, name -> (n, ...).
+            Data (n, *shape) as they are stored, and what is known of each, with its presence mask:
+            what the data do not tell of an example is absent.
         """
         ...
 

@@ -181,14 +181,8 @@ class Trainer:
         self.ema.update(self.step)
         return loss.detach(), gradient
 
-    def _encode(self, data: Tensor, values: Any) -> tuple[Tensor, Condition]:
-        x0 = self.normalizer.encode(data.to(self.device))
-        present = {
-            name: torch.ones(len(x0), dtype=torch.bool, device=self.device) for name in values
-        }
-        return x0, Condition(
-            {name: value.to(self.device) for name, value in values.items()}, present
-        )
+    def _encode(self, data: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
+        return self.normalizer.encode(data.to(self.device)), condition.to(self.device)
 
     def _beginning(self) -> dict[str, Any]:
         held_out = len(self._validation[0]) if self._validation else 0
@@ -261,12 +255,26 @@ class _Window:
 
 
 def _check_validation(examples: ExampleSet, validation: ExampleSet | None) -> None:
-    """Refuse examples that the model could not be measured on, or whose labels mean others."""
-    for what in ("shape", "condition_spec"):
-        expected, given = getattr(examples, what), getattr(validation or examples, what)
-        if given != expected:
+    """Refuse examples that the model could not be measured on, or whose values mean others."""
+    if validation is None:
+        return
+    if validation.shape != examples.shape:
+        raise DataError(
+            f"The validation examples have shape {validation.shape}, those to train on "
+            f"{examples.shape}."
+        )
+    expected, given = examples.condition_spec, validation.condition_spec
+    if set(given) != set(expected):
+        raise DataError(
+            f"The validation examples have the conditions {', '.join(given) or 'none'}, those to "
+            f"train on {', '.join(expected) or 'none'}; read the same from both."
+        )
+    for name, entry in expected.items():
+        if given[name] != entry:
             raise DataError(
-                f"The validation examples have {what} {given}, those to train on {expected}."
+                f"The validation examples have another condition {name!r} than those to train on: "
+                f"{str(given[name])[:200]}, not {str(entry)[:200]}. Open them with the spec of the "
+                "training examples."
             )
 
 

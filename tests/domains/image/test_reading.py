@@ -24,7 +24,7 @@ def test_memory_and_disk_give_the_same(class_folders: Path) -> None:
         pixels, condition = images.batch(indices)
         assert pixels.dtype == torch.uint8
         np.testing.assert_array_equal(pixels.permute(0, 2, 3, 1).numpy(), expected)
-        assert condition["label"].tolist() == [1, 0, 0, 0]
+        assert condition.values["label"].tolist() == [1, 0, 0, 0]
         assert images.shape == (3, 8, 6)
 
 
@@ -48,7 +48,7 @@ def test_one_corrupt_picture_among_thousands(tmp_path: Path, rng) -> None:
         assert [name for name, _ in images.skipped] == [str(bad)]
         read, condition = images.batch(torch.arange(len(images)))
         np.testing.assert_array_equal(read[:, 0].numpy(), pixels[order, ..., 0])
-        np.testing.assert_array_equal(condition["label"].numpy(), order % 2)
+        np.testing.assert_array_equal(condition.values["label"].numpy(), order % 2)
         assert images.name(2998) == str(tmp_path / "b" / "2999.png")
 
 
@@ -107,7 +107,7 @@ def test_a_picture_that_changes_later_is_named(class_folders: Path, png) -> None
 
 def test_class_names_order_the_classes(class_folders: Path) -> None:
     images = ImageData(str(class_folders), class_names=("dog", "cat")).open()
-    assert images.batch(torch.arange(5))[1]["label"].tolist() == [1, 1, 1, 0, 0]
+    assert images.batch(torch.arange(5))[1].values["label"].tolist() == [1, 1, 1, 0, 0]
     with pytest.raises(DataError, match=r"no folder for \['bird'\], and no name for \['cat'\]"):
         ImageData(str(class_folders), class_names=("dog", "bird")).open()
 

@@ -48,7 +48,7 @@ def test_structs_and_bytes_and_word_labels(tmp_path, rng) -> None:
         assert images.class_names == ("ant", "cat", "dog")
         batch, condition = images.batch(torch.tensor([3, 0]))
         np.testing.assert_array_equal(batch.permute(0, 2, 3, 1).numpy(), pixels[[3, 0]])
-        assert condition["label"].tolist() == [0, 2]
+        assert condition.values["label"].tolist() == [0, 2]
 
 
 def test_class_names_of_datasets_and_reading_on_the_fly(tmp_path, rng) -> None:
@@ -64,7 +64,7 @@ def test_class_names_of_datasets_and_reading_on_the_fly(tmp_path, rng) -> None:
     assert images.class_names == ("x", "y", "z")
     batch, condition = images.batch(torch.tensor([5, 2, 2]))
     np.testing.assert_array_equal(batch[:, 0].numpy(), pixels[[5, 2, 2]])
-    assert condition["label"].tolist() == [0, 1, 1]
+    assert condition.values["label"].tolist() == [0, 1, 1]
 
 
 def test_splits_are_file_names(tmp_path, rng) -> None:

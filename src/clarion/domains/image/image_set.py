@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clarion.base.condition import ClassEntry, ConditionSpec
+from clarion.base.condition import ClassEntry, Condition, ConditionSpec
 from clarion.base.errors import DataError
 from clarion.domains.image.decoding import BadPictureError, PictureRule, Piece
 from clarion.domains.image.sources import PictureSource
@@ -82,23 +82,25 @@ class ImageSet:
         """Where picture `index` came from: a path, or a file and a row."""
         return self.source.name(int(self.positions[index]))
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
         """Pictures by number.
 
         Args:
             indices: (n,) int64, each in 0..len - 1, in any order, on any device.
 
         Returns:
-            Pictures (n, channels, height, width) uint8, and {"label": (n,) int64} or nothing.
+            Pictures (n, channels, height, width) uint8, and what is known of each.
 
         Raises:
             DataError: if a picture changed since the set was opened.
         """
         wanted = indices.to(self.device)
         labels = {} if self.labels is None else {"label": self.labels.index_select(0, wanted)}
+        present = {name: torch.ones_like(wanted, dtype=torch.bool) for name in labels}
+        condition = Condition(labels, present)
         if self.pixels is not None:
-            return self.pixels.index_select(0, wanted), labels
-        return self._decode(indices.cpu().numpy()).to(self.device), labels
+            return self.pixels.index_select(0, wanted), condition
+        return self._decode(indices.cpu().numpy()).to(self.device), condition
 
     def to(self, device: torch.device | str) -> ImageSet:
         """The same set with its batches, and what it keeps in memory, on another device."""
