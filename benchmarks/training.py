@@ -33,6 +33,7 @@ from clarion.run.config import OptimizerConfig, TrainConfig
 from clarion.run.examples import DataConfig, DataDescription, OnProgress
 from clarion.train.ema import EMA
 from clarion.train.loop import Trainer, model_config
+from clarion.train.objective import DenoisingObjective
 from clarion.train.optimizer import build_optimizer
 from harness import Benchmark, interleave, ratio, show_ratio, summary, timed
 
@@ -144,7 +145,8 @@ def steps_in_turn(precision: str, rounds: int, steps: int) -> dict[str, list[flo
     with tempfile.TemporaryDirectory() as folder:
         normalizer = config.data.fit_normalizer(data)
         device = torch.device("cpu")
-        trainer = Trainer(config, model, data, None, normalizer, Path(folder), device)
+        objective = DenoisingObjective(model, config.loss)
+        trainer = Trainer(config, objective, data, None, normalizer, Path(folder), device)
         start = time.perf_counter()
 
         def on_report(_: dict[str, Any]) -> None:
@@ -173,7 +175,7 @@ def chosen_precision() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         Trainer(
             config,
-            model_config(config, data),
+            DenoisingObjective(model_config(config, data), config.loss),
             data,
             None,
             config.data.fit_normalizer(data),

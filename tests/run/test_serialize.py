@@ -82,7 +82,7 @@ def test_everything_with_a_name_reads_back(base, name):
                     Flow(), "v", 0.7),
         ModelConfig((1, 8), {}, UNetConfig(), EDM()),
         TrainConfig(ImageData("x", size=32, resize="crop", class_names=("a", "b"))),
-        TrainConfig(ImageData("x"), ImageData("y"), loss=LossConfig("min_snr"),
+        TrainConfig(ImageData("x"), ImageData("y"), loss=LossConfig(weighting="min_snr"),
                     optimizer=OptimizerConfig(clip_norm=None, decay="cosine", betas=(0.5, 0.75)),
                     precision="bfloat16"),
         *(recipe() for recipe in RECIPES.values()),

@@ -17,6 +17,7 @@ from clarion.nets import UNetConfig
 from clarion.run.config import LossConfig, OptimizerConfig, TrainConfig
 from clarion.run.examples import DataConfig
 from clarion.train.loop import Trainer, model_config
+from clarion.train.objective import DenoisingObjective
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
         examples = Blobs() if examples is None else examples
         return Trainer(
             config,
-            model_config(config, examples),
+            DenoisingObjective(model_config(config, examples), config.loss),
             examples,
             validation,
             config.data.fit_normalizer(examples),

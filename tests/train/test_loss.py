@@ -11,7 +11,8 @@ from clarion.denoise.estimate import Estimate
 from clarion.denoise.exact import GaussianDenoiser
 from clarion.process import EDM, PROCESSES, Flow, VPCosine, VPLinear
 from clarion.run.config import LossConfig
-from clarion.train.loss import NOISE_LEVELS, WEIGHTINGS, DenoisingLoss
+from clarion.train.levels import NOISE_LEVELS
+from clarion.train.loss import WEIGHTINGS, DenoisingLoss
 
 DOUBLE = torch.float64
 
@@ -36,7 +37,7 @@ def times(process, n=9):
 
 
 def losses(weighting, process, sigma_data, t, x0, noise, error):
-    loss = DenoisingLoss(LossConfig(weighting), process, sigma_data)
+    loss = DenoisingLoss(LossConfig(weighting=weighting), process, sigma_data)
     return loss(Wrong(process, x0, error), x0, t, noise, None)
 
 
@@ -139,7 +140,7 @@ def test_the_best_denoiser_of_gaussian_data_has_the_posterior_variance_for_its_l
     """
     process, d = PROCESSES[name](), 0.7
     denoiser = GaussianDenoiser(process, [0.0], [[d**2]])
-    loss, t = DenoisingLoss(LossConfig(weighting), process, d), times(process)
+    loss, t = DenoisingLoss(LossConfig(weighting=weighting), process, d), times(process)
     one, zero = torch.ones(9, 1, dtype=DOUBLE), torch.zeros(9, 1, dtype=DOUBLE)
     expected_loss = loss(denoiser, d * one, t, zero, None) + loss(denoiser, zero, t, one, None)
     variance = 1 / (1 / d**2 + (process.alpha(t) / process.sigma(t)) ** 2)

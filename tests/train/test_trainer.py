@@ -82,7 +82,7 @@ def test_training_learns_what_an_untrained_model_cannot_know(make_trainer):
     ripple of variance 0.005. The bounds leave room for a short training.
     """
     trainer = make_trainer("run", num_steps=80, validate_every=80, condition_dropout=0.0)
-    log, untrained = [], trainer.validate()
+    log, untrained = [], trainer.validate()["validation"]
     trainer.train(log.append)
     trained = log[-1]["validation"]
     noisiest = list(trained)[-2]

@@ -31,6 +31,7 @@ from clarion.run.examples import DataConfig
 from clarion.run.serialize import TABLES, to_json
 from clarion.train.checkpoint import latest_checkpoint
 from clarion.train.loop import Trainer, model_config
+from clarion.train.objective import DenoisingObjective
 
 SHORT_FORMS = {
     "--data": "--data.source",
@@ -86,7 +87,8 @@ def main(arguments: list[str]) -> int:
     model = model_config(config, examples)
     fit = config.data.fit_normalizer
     normalizer = fit(examples) if is_new else folder.read_normalizer(run)
-    trainer = Trainer(config, model, examples, validation, normalizer, run, device)
+    objective = DenoisingObjective(model, config.loss)
+    trainer = Trainer(config, objective, examples, validation, normalizer, run, device)
     if is_new:
         folder.write_description(run, model, normalizer, config, DATA_TABLES)
     else:

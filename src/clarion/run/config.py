@@ -57,17 +57,15 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
-    """Which noise levels are trained, and how much each counts.
+class LevelsConfig:
+    """Which noise levels are trained.
 
     Args:
-        weighting: a name in `train.loss.WEIGHTINGS`.
-        levels: a name in `train.loss.NOISE_LEVELS`.
+        levels: a name in `train.levels.NOISE_LEVELS`.
         log_level_mean: for "lognormal" levels: mean of log(sigma / alpha / sigma_data).
         log_level_std: for "lognormal" levels: standard deviation of the same.
     """
 
-    weighting: str = "edm"
     levels: str = "lognormal"
     log_level_mean: float = -0.5
     log_level_std: float = 1.2
@@ -79,6 +77,17 @@ class LossConfig:
                 f"log_level_mean must be finite and log_level_std above 0, "
                 f"got {self.log_level_mean} and {self.log_level_std}."
             )
+
+
+@dataclass(frozen=True)
+class LossConfig(LevelsConfig):
+    """Which noise levels are trained, and how much each counts.
+
+    Args:
+        weighting: a name in `train.loss.WEIGHTINGS`.
+    """
+
+    weighting: str = "edm"
 
 
 @dataclass(frozen=True)
@@ -123,18 +132,13 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """A whole training.
+class TrainingConfig:
+    """What every training has: data, an optimiser, and how the loop runs.
 
     Args:
         data: the training examples.
         validation: other examples to measure the loss on; None holds out a part of `data`.
         validation_examples: how many examples the validation loss is measured on.
-        network: sizes of the network.
-        process: how data becomes noise.
-        prediction_type: what the network predicts.
-        condition_dropout: probability with which each condition is hidden, to learn "absent".
-        loss: noise levels and their weights.
         optimizer: AdamW and its schedule.
         batch_size: examples a step.
         num_steps: optimiser steps in all.
@@ -153,11 +157,6 @@ class TrainConfig:
     data: DataConfig
     validation: DataConfig | None = None
     validation_examples: int = 512
-    network: NetworkConfig = field(default_factory=UNetConfig)
-    process: GaussianProcess = field(default_factory=EDM)
-    prediction_type: str = "edm"
-    condition_dropout: float = 0.1
-    loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     batch_size: int = 128
     num_steps: int = 10_000
@@ -171,7 +170,6 @@ class TrainConfig:
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
-        PARAMETRIZATIONS[self.prediction_type]  # an unknown name is refused here
         for name in ("batch_size", "num_steps", "report_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
@@ -184,6 +182,29 @@ class TrainConfig:
             raise ClarionError(f"ema_widths must be numbers in (0, 0.25), got {self.ema_widths}.")
         if len(set(self.ema_widths)) < len(self.ema_widths):
             raise ClarionError(f"ema_widths must differ from each other, got {self.ema_widths}.")
+
+
+@dataclass(frozen=True)
+class TrainConfig(TrainingConfig):
+    """The whole training of a model.
+
+    Args:
+        network: sizes of the network.
+        process: how data becomes noise.
+        prediction_type: what the network predicts.
+        condition_dropout: probability with which each condition is hidden, to learn "absent".
+        loss: noise levels and their weights.
+    """
+
+    network: NetworkConfig = field(default_factory=UNetConfig)
+    process: GaussianProcess = field(default_factory=EDM)
+    prediction_type: str = "edm"
+    condition_dropout: float = 0.1
+    loss: LossConfig = field(default_factory=LossConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        PARAMETRIZATIONS[self.prediction_type]  # an unknown name is refused here
         if not 0 <= self.condition_dropout <= 1:
             raise ClarionError(
                 f"condition_dropout must be in [0, 1], got {self.condition_dropout}."

@@ -12,7 +12,8 @@ from torch import Tensor
 from clarion.base.condition import encode_condition
 from clarion.base.errors import CheckpointError
 from clarion.base.normalizer import Normalizer
-from clarion.denoise.network import AUTOCAST, NetworkDenoiser
+from clarion.denoise.network import NetworkDenoiser
+from clarion.denoise.preconditioned import AUTOCAST
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.process.grids import Grid
 from clarion.run import folder

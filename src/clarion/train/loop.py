@@ -18,12 +18,12 @@ from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, DataError
 from clarion.base.normalizer import Normalizer
 from clarion.base.streams import mix_seed
-from clarion.denoise.network import AUTOCAST
-from clarion.run.config import ModelConfig, TrainConfig
+from clarion.denoise.preconditioned import AUTOCAST
+from clarion.run.config import ModelConfig, TrainConfig, TrainingConfig
 from clarion.run.examples import ExampleSet
 from clarion.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
 from clarion.train.ema import EMA
-from clarion.train.loss import DenoisingLoss, batch_loss
+from clarion.train.objective import Objective
 from clarion.train.optimizer import (
     build_optimizer,
     clip_gradients,
@@ -33,22 +33,22 @@ from clarion.train.optimizer import (
 from clarion.train.order import DataOrder, hold_out
 from clarion.train.precision import faster_precision
 from clarion.train.stop import StopRequest
-from clarion.train.validate import validation_loss
+from clarion.train.validate import Figures
 
 Report = Callable[[dict[str, Any]], None]
 """Called with what there is to say: loss, images per second, validation and so on."""
 
 
 class Trainer:
-    """Trains one model.
+    """Trains one network towards one objective.
 
     All randomness of a step (noise levels, noise, dropped conditions, dropout) follows from the
     seed and the step's number, and the data's order from the seed and the position, so a training
     that is resumed goes on to the same weights, bit for bit on one device.
 
     Args:
-        config: the whole training.
-        model_config: the model that comes out of it.
+        config: the data, and how the loop runs.
+        objective: what comes out of it, and its loss.
         examples: the training data.
         validation: other data; None holds out a part of the training data.
         normalizer: between data units and model units.
@@ -58,8 +58,8 @@ class Trainer:
 
     def __init__(
         self,
-        config: TrainConfig,
-        model_config: ModelConfig,
+        config: TrainingConfig,
+        objective: Objective,
         examples: ExampleSet,
         validation: ExampleSet | None,
         normalizer: Normalizer,
@@ -67,17 +67,16 @@ class Trainer:
         device: torch.device,
     ) -> None:
         self.config, self.run, self.device = config, run, device
-        self.normalizer, self.spec = normalizer, model_config.condition
+        self.objective, self.normalizer = objective, normalizer
         _check_validation(examples, validation)
         self.examples = examples.to(device)
         torch.manual_seed(mix_seed(config.seed, "initialise"))
-        self.denoiser = model_config.build().to(device)
-        self.network = self.denoiser.network
+        self.model = objective.build().to(device)
+        self.network = self.model.network
         if config.compile:
             self.network.compile()
         self.ema = EMA(self.network, config.ema_widths)
         self.optimizer = build_optimizer(config.optimizer, self.network)
-        self.loss = DenoisingLoss(config.loss, model_config.process, model_config.sigma_data)
 
         everything = torch.arange(len(examples))
         chosen, held = everything, everything[:0]
@@ -89,7 +88,7 @@ class Trainer:
         self._validation = (
             self._encode(*(validation or examples).batch(held)) if len(held) else None
         )
-        self._averaged = copy.deepcopy(self.denoiser) if self._validation else None
+        self._averaged = copy.deepcopy(self.model) if self._validation else None
         self.step = self._saved_step = 0
         self.precision = config.precision
 
@@ -134,7 +133,7 @@ class Trainer:
                     window = _Window(self.step)
                 with window.paused():
                     if _is_due(self.step, self.config.validate_every, last) and self._validation:
-                        report({"step": self.step, "validation": self.validate()})
+                        report({"step": self.step, **self.validate()})
                     if _is_due(self.step, self.config.checkpoint_every, last):
                         self.save()
             if self.step > self._saved_step:
@@ -156,13 +155,13 @@ class Trainer:
         )
         self._saved_step = self.step
 
-    def validate(self) -> dict[str, float]:
-        """The validation loss of the averaged weights; see `validate.validation_loss`."""
+    def validate(self) -> Figures:
+        """What the objective measures of the averaged weights on the validation examples."""
         if self._averaged is None or self._validation is None:
             raise ClarionError("This training has no validation examples.")
         self._averaged.network.load_state_dict(self.ema.state_dict())
         self._averaged.eval().autocast_dtype = AUTOCAST[self.precision]
-        return validation_loss(self.loss, self._averaged, *self._validation, self.config.batch_size)
+        return self.objective.validate(self._averaged, *self._validation, self.config.batch_size)
 
     def _train_step(self) -> tuple[Tensor, Tensor]:
         """One optimiser step; returns the loss and the length of the gradient, on the device."""
@@ -171,7 +170,7 @@ class Trainer:
         indices = self.order.take(self.step * config.batch_size, config.batch_size)
         x0, condition = self._encode(*self.examples.batch(indices))
         self.optimizer.zero_grad(set_to_none=True)
-        loss = batch_loss(self.loss, self.denoiser, x0, condition, self.spec)
+        loss = self.objective.batch_loss(self.model, x0, condition)
         loss.backward()
         gradient = clip_gradients(self.network.parameters(), config.optimizer.clip_norm)
         self.step += 1
@@ -201,14 +200,14 @@ class Trainer:
             x0, condition = self._encode(*self.examples.batch(torch.arange(size)))
 
             def step(dtype: torch.dtype | None) -> None:
-                self.denoiser.autocast_dtype = dtype
-                batch_loss(self.loss, self.denoiser, x0, condition, self.spec).backward()
+                self.model.autocast_dtype = dtype
+                self.objective.batch_loss(self.model, x0, condition).backward()
                 self.optimizer.zero_grad(set_to_none=True)
 
             self.precision, seconds = faster_precision(step, self.device)
             report({"step": 0, "precision": self.precision, "seconds_per_pass": seconds})
-        self.denoiser.autocast_dtype = AUTOCAST[self.precision]
-        self.denoiser.train()
+        self.model.autocast_dtype = AUTOCAST[self.precision]
+        self.model.train()
 
     def _summary(self, window: _Window, gradient: Tensor) -> dict[str, Any]:
         loss, seconds = window.mean_loss(), window.seconds()

@@ -1,0 +1,68 @@
+"""What a training makes, and by what loss: all that the loop does not know."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+from torch import Tensor
+
+from clarion.base.condition import Condition
+from clarion.denoise.network import NetworkDenoiser
+from clarion.denoise.preconditioned import PreconditionedNetwork
+from clarion.run.config import LossConfig, ModelConfig
+from clarion.train.loss import DenoisingLoss, batch_loss
+from clarion.train.validate import Figures, validation_loss
+
+M = TypeVar("M", bound=PreconditionedNetwork)
+
+
+class Objective(ABC, Generic[M]):
+    """One network, and one loss whose gradient trains it.
+
+    All randomness of `batch_loss` is torch's, which the loop seeds for each step; nothing is
+    remembered from one step to the next. Two networks that are trained against each other have two
+    losses and two optimisers, and are no objective.
+    """
+
+    @abstractmethod
+    def build(self) -> M:
+        """What is trained, its network freshly initialised from torch's random state."""
+
+    @abstractmethod
+    def batch_loss(self, model: M, x0: Tensor, condition: Condition) -> Tensor:
+        """The loss of a training batch, a scalar with a gradient.
+
+        Args:
+            model: what `build` gave.
+            x0: clean data in model units, (batch, *shape).
+            condition: what is known of each sample.
+        """
+
+    @abstractmethod
+    def validate(self, model: M, x0: Tensor, condition: Condition, batch_size: int) -> Figures:
+        """What a validation reports; "validation" is the loss. Arguments as above."""
+
+
+class DenoisingObjective(Objective[NetworkDenoiser]):
+    """A denoiser by its squared error.
+
+    Args:
+        model: the denoiser.
+        loss: noise levels and their weights.
+    """
+
+    def __init__(self, model: ModelConfig, loss: LossConfig) -> None:
+        self.model = model
+        self.loss = DenoisingLoss(loss, model.process, model.sigma_data)
+
+    def build(self) -> NetworkDenoiser:
+        return self.model.build()
+
+    def batch_loss(self, model: NetworkDenoiser, x0: Tensor, condition: Condition) -> Tensor:
+        return batch_loss(self.loss, model, x0, condition, self.model.condition)
+
+    def validate(
+        self, model: NetworkDenoiser, x0: Tensor, condition: Condition, batch_size: int
+    ) -> Figures:
+        return {"validation": validation_loss(self.loss, model, x0, condition, batch_size)}
