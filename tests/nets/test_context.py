@@ -5,9 +5,9 @@ import torch
 
 from clarion.base.condition import SequenceEntry, TagsEntry, TextEntry, encode_condition
 from clarion.nets import MLPConfig, UNetConfig
+from clarion.nets.blocks import Attention, attend
 from clarion.nets.context import ContextEmbedding
 from clarion.nets.embed import ConditionEmbedding
-from clarion.nets.unet import Attention, attend
 
 DOUBLE = torch.float64
 SPEC = {"words": SequenceEntry(4, num_tokens=5), "path": SequenceEntry(3, size=2)}
