@@ -3,27 +3,32 @@
 For each rule and scale the same numbers of samples are drawn, of the same seeds, ten classes in
 turn. An independent classifier (`garment_classifier.py`) names each sample: `accuracy` is the share
 named as asked. `diversity` is the mean distance, in the classifier's features, of two samples of
-one class, relative to that of two test pictures; 1 is as varied as the data. Intervals are those
-of halves of the samples, drawn again and again.
+one class, relative to that of two test pictures; 1 is as varied as the data. Intervals hold 95 %:
+Wilson's for shares, and for distances that of halves of the samples, drawn again and again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 import clarion
-from clarion.base.chart import Chart, Series
+from clarion.base.chart import COLOURS
 from garment_classifier import accuracy_on_test_pictures, batch, garments, load_or_train
 from harness import Benchmark
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
 NUM_RESAMPLES = 200
+Z = 1.96
+"""Deviations within which a normal number lies with a probability of 95 %."""
 
 
 def rules(weak: str | None) -> dict[str, str]:
@@ -56,46 +61,86 @@ def judged(
     right = (classifier(samples).argmax(1) == labels).double()
     features = classifier.embed(samples)
     per_class = [torch.nonzero(labels == c)[:, 0] for c in range(10)]
-    accuracies, diversities = [], []
+    diversities = []
     for _ in range(NUM_RESAMPLES):
         # Half of the samples of each class, without putting back: copies would have distance 0.
         chosen = torch.cat(
             [rows[torch.randperm(len(rows), generator=generator)[: len(rows) // 2]]
              for rows in per_class]
         )  # fmt: skip
-        accuracies.append(float(right[chosen].mean()))
         diversities.append(spread(features[chosen], labels[chosen]) / reference)
     return {
-        "accuracy": interval(float(right.mean()), accuracies),
+        "accuracy": share(float(right.mean()), len(right)),
         "diversity": interval(spread(features, labels) / reference, diversities),
     }
 
 
+def share(value: float, n: int) -> dict[str, float]:
+    """A share of n, and its interval by Wilson 1927, doi 10.1080/01621459.1927.10502953."""
+    z2 = Z**2 / n
+    middle, half = value + z2 / 2, Z * math.sqrt(value * (1 - value) / n + z2 / (4 * n))
+    low, high = (middle - half) / (1 + z2), (middle + half) / (1 + z2)
+    return {"value": value, "low": min(low, value), "high": max(high, value)}  # but for rounding
+
+
 def interval(value: float, halves: list[float]) -> dict[str, float]:
-    """The value and 1.96 deviations of it, which are those of halves drawn without return."""
+    """The value and its deviations, which are those of halves drawn without return."""
     deviation = float(torch.tensor(halves).std())
-    return {"value": value, "low": value - 1.96 * deviation, "high": value + 1.96 * deviation}
+    return {"value": value, "low": value - Z * deviation, "high": value + Z * deviation}
 
 
-def chart(results: dict[str, Any]) -> Chart:
-    """Diversity against accuracy: a row of points for each rule, along which its scale grows."""
-    series = [
-        Series(
-            name,
-            [row["accuracy"]["value"] for row in rows.values()],
-            [row["diversity"]["value"] for row in rows.values()],
-            "measured",
-            hue,
-            [(row["diversity"]["high"] - row["diversity"]["low"]) / 2 for row in rows.values()],
+def chart(results: dict[str, Any], of_data: float) -> Figure:
+    """What each scale gains, what it costs, and the one against the other.
+
+    Args:
+        results: rule -> scale -> what was measured.
+        of_data: share of the test pictures that are named rightly; dotted, as is their diversity.
+    """
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    gain, cost, trade = figure.subplots(1, 3)
+    for (name, rows), colour in zip(results.items(), COLOURS, strict=False):
+        scales = [float(scale) for scale in rows]
+        accuracy, diversity = ([row[what] for row in rows.values()] for what in WHAT)
+        style = {"color": colour, "marker": "o", "markersize": 3, "linewidth": 1, "capsize": 2}
+        for axes, points in ((gain, accuracy), (cost, diversity)):
+            axes.errorbar(scales, values(points), errors(points), label=name, **style)
+        trade.errorbar(
+            values(accuracy), values(diversity), errors(diversity), errors(accuracy), **style
         )
-        for hue, (name, rows) in enumerate(results.items())
+    for axes in (gain, cost):
+        axes.set(xscale="log", xlabel="guidance scale")
+        ticks = (0.1, 0.2, 0.5, 1, 2, 5, 8)
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+    gain.set(ylim=(0.8, 1.01))
+    gain.axhline(of_data, color=COLOURS[-1], linestyle=":")
+    cost.set(ylim=(0.6, 1.2))
+    cost.axhline(1, color=COLOURS[-1], linestyle=":")
+    trade.set(xlim=(0.8, 1.01), ylim=(0.6, 1.2), xlabel="named as asked", ylabel="diversity")
+    trade.plot([of_data], [1], "*", color=COLOURS[-1], markersize=9)
+    titles = ("named as asked", "diversity within a class", "one against the other")
+    for axes, title in zip((gain, cost, trade), titles, strict=True):
+        axes.set_title(title, fontsize=11, loc="left")
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    cost.legend(fontsize=8, frameon=False)
+    return figure
+
+
+WHAT = ("accuracy", "diversity")
+
+
+def values(points: list[dict[str, float]]) -> list[float]:
+    """The middles of intervals."""
+    return [point["value"] for point in points]
+
+
+def errors(points: list[dict[str, float]]) -> list[list[float]]:
+    """How far intervals reach, down and up."""
+    return [
+        [point["value"] - point["low"] for point in points],
+        [point["high"] - point["value"] for point in points],
     ]
-    return Chart(
-        "Garments: what steering gains and costs",
-        "share named as asked, by an independent classifier",
-        "diversity within a class (1: the data)",
-        series,
-    )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -109,12 +154,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sampler", default="ddim")
     parser.add_argument("--num-steps", type=int, default=20)
     parser.add_argument("--chart", type=Path, help="a .png file")
+    parser.add_argument("--redraw", action="store_true", help="the chart of the last results alone")
 
 
 def main() -> None:
     """Draw, judge, write."""
     benchmark = Benchmark(__file__, __doc__ or "", add_options)
     options = benchmark.options
+    if options.redraw:
+        record = json.loads((Path(__file__).parent / "results" / "guidance.json").read_text())
+        of_data = record["settings"]["classifier_accuracy"]
+        chart(record["results"], of_data).savefig(options.chart, dpi=110)
+        return
     n = 60 if options.quick else options.samples
     classifier, model = load_or_train(options.classifier), clarion.load(options.model)
     pictures, names = batch(garments("test"), torch.arange(2000))
@@ -148,7 +199,7 @@ def main() -> None:
             benchmark.console.print(name, scale, results[name][str(scale)])
             benchmark.write(settings, results)
     if options.chart:
-        options.chart.write_bytes(chart(results).png())
+        chart(results, settings["classifier_accuracy"]).savefig(options.chart, dpi=110)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 import clarion
 from clarion.domains.image.drawing import save_labelled_grid
 from clarion.guide import Guidance, Inpaint, Reward
-from clarion.guide.measurement import MEASURED
-from clarion.guide.measurement.operators import Blur, Downsample
+from clarion.guide.measurement import MEASURED, MMPS
+from clarion.guide.measurement.operators import Blur, Downsample, Mask
 from garment_classifier import batch, garments, load_or_train
 
 CLASSES = ("t-shirt", "trouser", "pullover", "sandal", "bag", "ankle boot")
@@ -39,21 +39,23 @@ def drawn(model: clarion.Model, rule: Guidance, n: int = 2) -> Tensor:
 
 
 def inpainting(model: clarion.Model, pictures: Tensor, out: Path) -> None:
-    """The lower half anew, by plain replacement and with RePaint's way back and forth."""
+    """The lower half anew: replaced, with RePaint's way back and forth, and as a measurement."""
     known = torch.ones(28, 28)
     known[14:] = 0
     rows = []
     for picture in pictures:
-        rule = Inpaint(picture, known)
-        repainted = model.sample(2, guidance=rule, sampler="repaint", num_steps=25)
+        replaced = Inpaint(picture, known)
+        repainted = model.sample(2, guidance=replaced, sampler="repaint", num_steps=50)
+        measured = MMPS(picture * known, Mask(known), SIGMA_Y)
         seen = torch.stack([picture, picture * known])
-        rows.append(torch.stack([seen, drawn(model, rule), repainted]))
+        rows.append(torch.stack([seen, drawn(model, replaced), repainted, drawn(model, measured)]))
     save_labelled_grid(
         torch.stack(rows),
         out / "guidance_inpainting.png",
         row_labels=CLASSES,
-        group_headings=["picture, what is kept", "ddpm, 100 steps", "repaint, 25 x 10 steps"],
-        title="The lower half painted anew, without a class",
+        group_headings=["picture, what is kept", "replaced", "repainted", "mmps"],
+        title="The lower half painted anew",
+        caption="100 steps of ddpm; 50 of repaint, each gone 10 times; 100 of ddpm. No class.",
     )
 
 
@@ -91,27 +93,19 @@ def rewards(model: clarion.Model, classifier: torch.nn.Module, out: Path) -> Non
     def boot(x0: Tensor, condition: object) -> Tensor:
         return classifier(x0).log_softmax(1)[:, CLASS_OF_BOOTS]
 
-    rewards = {
-        "brightness": (brightness, (-30.0, 0.0, 30.0)),
-        "log p(boot)": (boot, (0.0, 1.0, 4.0)),
-    }
-    rows = [
-        torch.stack([drawn(model, Reward(fn, scale), 6) for scale in scales])
-        for fn, scales in rewards.values()
-    ]
+    rows = [(fn, scale) for fn, scales in REWARDS.items() for scale in scales]
+    functions = {"brightness": brightness, "log p(boot)": boot}
     save_labelled_grid(
-        torch.stack(rows),
+        torch.stack([drawn(model, Reward(functions[fn], scale), 8)[None] for fn, scale in rows]),
         out / "guidance_rewards.png",
-        row_labels=[f"{name}, scale" for name in rewards],
-        group_headings=[
-            " / ".join(f"{scale:g}" for scale in scales)
-            for scales in zip(*(scales for _, scales in rewards.values()), strict=True)
-        ],
-        title="Any function as a reward: mean brightness, and the log-probability of a class",
-        caption="The model is told no class; 100 steps of ddpm.",
+        row_labels=[f"{scale:+g} {fn}" if scale else "no reward" for fn, scale in rows],
+        group_headings=["eight samples, of the same seeds in each row"],
+        title="Any function as a reward",
+        caption="Mean brightness and a classifier's log-probability; 100 steps of ddpm, no class.",
     )
 
 
+REWARDS = {"brightness": (-30.0, 0.0, 30.0), "log p(boot)": (1.0, 4.0)}
 CLASS_OF_BOOTS = 9
 
 

@@ -31,7 +31,7 @@ def commands() -> list[str]:
         b for page in PAGES for b in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
     ]
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.split("#")[0] for line in lines if line.startswith("clarion ")]
+    return [re.sub(r"\s#.*", "", line) for line in lines if line.startswith("clarion ")]
 
 
 def results(name: str) -> dict[str, Any]:
