@@ -85,6 +85,28 @@ def test_data_that_cannot_be_used_as_they_are_are_surveyed(
     assert "8x8 (16), 20x8 (1)" in capsys.readouterr().out
 
 
+def test_conditions_out_of_columns_are_listed(
+    picture_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "left/0.png,3.5,a picture\nleft/1.png,4.5,\n"
+    (picture_folder / "metadata.csv").write_text(f"file_name,weight,caption\n{rows}")
+    assert main(["inspect", str(picture_folder)]) == 0
+    assert "columns weight, caption" in capsys.readouterr().out
+    asked = ["--conditions", "weight=vector:units=kg", "caption=text"]
+    assert main(["inspect", str(picture_folder), *asked, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert {name: c["present"] for name, c in content["conditions"].items()} == {
+        "weight": 2,
+        "caption": 1,
+    }
+    assert content["conditions"]["weight"]["parts"][0]["unit"] == "kg"
+    assert main(["inspect", str(picture_folder), "--conditions", "weight=text", "c=txt"]) == 1
+    assert "Did you mean 'text'" in capsys.readouterr().err
+    (picture_folder / "metadata.csv").write_text(f"file_name,weight,caption\n{rows}x.png,3,\n")
+    assert main(["inspect", str(picture_folder), *asked]) == 1
+    assert "line 4: there is no 'x.png'" in capsys.readouterr().err
+
+
 def test_a_truncated_file_is_named(
     saved_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import clarion
-from clarion.base.condition import ClassEntry
+from clarion.base.condition import ClassEntry, TextEntry
 from clarion.base.errors import ClarionError
 from clarion.base.normalizer import Normalizer
 from clarion.cli.main import main
@@ -130,6 +130,24 @@ def test_conditions_are_words_or_lists_of_them() -> None:
     }
     with pytest.raises(ClarionError, match="NAME=VALUE"):
         parse_conditions(("=3",))
+
+
+def test_texts_may_hold_commas_and_are_given_one_by_one() -> None:
+    spec = {"caption": TextEntry(), "label": ClassEntry(3)}
+    one = ("caption=a dog, asleep = at rest", "label=1,2")
+    assert parse_conditions(one, spec) == {
+        "caption": "a dog, asleep = at rest",
+        "label": ["1", "2"],
+    }
+    two = ("caption=a dog, asleep", "caption=a cat")
+    assert parse_conditions(two, spec) == {"caption": ["a dog, asleep", "a cat"]}
+    mixed = ("caption=a dog, asleep*0.7 caption=a cat*0.3", "label=1")
+    assert parse_request(mixed, spec) == [
+        ({"caption": "a dog, asleep", "label": "1"}, 0.7),
+        ({"caption": "a cat", "label": "1"}, 0.3),
+    ]
+    with pytest.raises(ClarionError, match="'label' is given twice"):
+        parse_conditions(("label=1", "label=2"), spec)
 
 
 def test_conditions_are_mixed_and_steered_away_from(saved_model: Path, tmp_path: Path) -> None:

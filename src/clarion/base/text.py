@@ -35,8 +35,12 @@ class TextEncoder(ABC):
     def __init__(self, model: str) -> None: ...
 
     @abstractmethod
-    def encode(self, text: str) -> Tensor:
-        """(length, size) float32: the vectors of the tokens of one text."""
+    def tokens(self, text: str) -> list[int]:
+        """Numbers of the tokens of one text; quick, so that many can be counted and kept."""
+
+    @abstractmethod
+    def vectors(self, tokens: Tensor) -> Tensor:
+        """(length,) int64 tokens of one text -> (length, size) float32."""
 
 
 class WordLlamaEncoder(TextEncoder):
@@ -63,9 +67,11 @@ class WordLlamaEncoder(TextEncoder):
         self._vectors = load_file(weights)["embedding.weight"]
         self.size = self._vectors.shape[1]
 
-    def encode(self, text: str) -> Tensor:
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return self._vectors[torch.tensor(ids, dtype=torch.int64)].float()
+    def tokens(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def vectors(self, tokens: Tensor) -> Tensor:
+        return self._vectors[tokens].float()
 
 
 class TransformersEncoder(TextEncoder):
@@ -97,13 +103,14 @@ class TransformersEncoder(TextEncoder):
         self._model = getattr(whole, "text_model", whole).eval()  # CLIP has pictures as well
         self.size = self._model.config.hidden_size
 
+    def tokens(self, text: str) -> list[int]:
+        return self._tokenizer(text)["input_ids"]
+
     @torch.no_grad()
-    def encode(self, text: str) -> Tensor:
-        tokens = self._tokenizer(text, return_tensors="pt")
-        states = self._model(
-            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
-        ).last_hidden_state
-        return states[0].float()
+    def vectors(self, tokens: Tensor) -> Tensor:
+        ids = tokens[None]
+        states = self._model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        return states.last_hidden_state[0].float()
 
 
 TEXT_ENCODERS: NameTable[type[TextEncoder]] = NameTable(
@@ -131,17 +138,24 @@ def encode_texts(name: str, texts: Sequence[str], max_tokens: int) -> Tensor:
         ClarionError: for a text of more tokens than `max_tokens`, or as `open_text_encoder`.
     """
     encoder = open_text_encoder(name)
-    out = torch.zeros(len(texts), max_tokens, encoder.size)
-    known: dict[str, Tensor] = {}
-    for row, text in zip(out, texts, strict=True):
-        if text not in known:
-            known[text] = encoder.encode(text)
-        vectors = known[text]
-        if len(vectors) > max_tokens:
+    tokens = [tuple(encoder.tokens(text)) for text in texts]
+    for text, found in zip(texts, tokens, strict=True):
+        if len(found) > max_tokens:
             raise ClarionError(
-                f"A text may have {max_tokens} tokens of {name}, got {len(vectors)}: {text[:60]!r}."
+                f"A text may have {max_tokens} tokens of {name}, got {len(found)}: {text[:60]!r}."
             )
-        row[: len(vectors)] = vectors
+    return encode_tokens(name, tokens, max_tokens)
+
+
+def encode_tokens(name: str, texts: Sequence[tuple[int, ...]], max_tokens: int) -> Tensor:
+    """Texts as tokens, at most `max_tokens` each -> (n, max_tokens, size) float32, as above."""
+    encoder = open_text_encoder(name)
+    out = torch.zeros(len(texts), max_tokens, encoder.size)
+    known: dict[tuple[int, ...], Tensor] = {}
+    for row, tokens in zip(out, texts, strict=True):
+        if tokens not in known:
+            known[tokens] = encoder.vectors(torch.tensor(tokens, dtype=torch.int64))
+        row[: len(tokens)] = known[tokens]
     return out
 
 

@@ -7,13 +7,14 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
 from torch import Tensor
 
-from clarion.base.condition import Condition, encode_condition
+from clarion.base.condition import Condition, ConditionSpec, TextEntry, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.cli.device import choose_device
 from clarion.cli.measured import inpainting, measurement
@@ -35,8 +36,9 @@ class Options:
         run: folder of a run or a saved model, or a model on the hub ("owner/name").
         n: number of samples.
         first: number of the first one; sample i of a seed is the same in whatever part it is drawn.
-        condition: name=value for all samples, or name=value,value,... with one for each; several
-            that are to be mixed stand in one text, each with its weight: "label=3*0.7 label=5*0.3".
+        condition: name=value for all samples, or name=value,value,... with one for each; a text
+            may hold commas, and several are given as name=text name=text ...; several that are to
+            be mixed stand in one text, each with its weight: "label=3*0.7 label=5*0.3".
         negative: name=value that guidance steers away from, in place of no condition at all.
         guidance: a rule, written NAME:SETTINGS ("cfg:3", "cfg:3@0.2-0.7"); of several the first is
             innermost.
@@ -84,9 +86,11 @@ class Options:
 def main(arguments: list[str]) -> int:
     """Draw, write, and say how long it took; returns the exit status."""
     options = tyro.cli(Options, args=arguments, prog="clarion sample", description=_description())
-    condition, negative = parse_request(options.condition), parse_conditions(options.negative)
     device = choose_device(options.device)
     model = Model.load(options.run, device=device, ema_width=options.ema_width)
+    spec = model.config.condition
+    condition = parse_request(options.condition, spec)
+    negative = parse_conditions(options.negative, spec)
     domain = DOMAINS[model.config.domain]
     out = options.out or Path(f"samples{domain.suffix}")
     if options.n < 1 or options.first < 0:
@@ -110,7 +114,7 @@ def main(arguments: list[str]) -> int:
     )
     seconds = time.perf_counter() - start
     if out.suffix == ".npz":
-        given = encode_condition(model.config.condition, condition, options.n)
+        given = encode_condition(spec, condition, options.n)
         _write_npz(out, samples, indices, given, options)
     else:
         domain.write(samples, out, indices)
@@ -153,7 +157,9 @@ Values = dict[str, str | list[str]]
 """Name -> one value, or one for each sample, as typed."""
 
 
-def parse_request(texts: tuple[str, ...]) -> Values | list[tuple[Values, float]]:
+def parse_request(
+    texts: tuple[str, ...], spec: ConditionSpec = MappingProxyType({})
+) -> Values | list[tuple[Values, float]]:
     """Read what is asked for into what `Model.sample` takes; see `Options.condition`.
 
     What is given without a weight belongs to each of the terms that have one.
@@ -166,7 +172,7 @@ def parse_request(texts: tuple[str, ...]) -> Values | list[tuple[Values, float]]
         [({'label': '3'}, 0.7), ({'label': '5'}, 0.3)]
     """
     weighted = [text for text in texts if re.fullmatch(rf"({TERM})+", text)]
-    plain = parse_conditions(tuple(text for text in texts if text not in weighted))
+    plain = parse_conditions(tuple(text for text in texts if text not in weighted), spec)
     if not weighted:
         return plain
     if len(weighted) > 1:
@@ -175,7 +181,7 @@ def parse_request(texts: tuple[str, ...]) -> Values | list[tuple[Values, float]]
             f"'label=3*0.7 label=5*0.3', got {weighted}."
         )
     terms = [match.groups() for match in re.finditer(TERM_PARTS, weighted[0])]
-    return [(plain | parse_conditions((values,)), float(weight)) for values, weight in terms]
+    return [(plain | parse_conditions((values,), spec), float(weight)) for values, weight in terms]
 
 
 NUMBER = r"-?(?:\d+\.?\d*|\.\d+)"
@@ -183,26 +189,29 @@ TERM = rf"\w+=[^*=]+\*{NUMBER}(?:\s+|$)"
 TERM_PARTS = rf"(\w+=[^*=]+)\*({NUMBER})(?:\s+|$)"
 
 
-def parse_conditions(texts: tuple[str, ...]) -> Values:
+def parse_conditions(texts: tuple[str, ...], spec: ConditionSpec = MappingProxyType({})) -> Values:
     """Read "name=value" and "name=value,value" into name -> value or values.
 
+    What `spec` holds to be a text is left whole; several of them are given one by one.
+
     Raises:
-        ClarionError: if a text has another form, or a name comes twice.
+        ClarionError: if a text has another form, or the name of anything but a text comes twice.
 
     Example:
         >>> parse_conditions(("label=3", "age=0.5,0.7"))
         {'label': '3', 'age': ['0.5', '0.7']}
     """
-    condition: Values = {}
+    given: dict[str, list[str]] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise ClarionError(f"condition is written NAME=VALUE or NAME=A,B,..., got {text!r}.")
-        if name in condition:
+        is_text = isinstance(spec.get(name), TextEntry)
+        if name in given and not is_text:
             raise ClarionError(f"condition {name!r} is given twice.")
-        values = [part.strip() for part in value.split(",")]
-        condition[name] = values if len(values) > 1 else values[0]
-    return condition
+        values = [value.strip()] if is_text else [part.strip() for part in value.split(",")]
+        given.setdefault(name, []).extend(values)
+    return {name: values if len(values) > 1 else values[0] for name, values in given.items()}
 
 
 def _write_npz(

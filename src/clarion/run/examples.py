@@ -71,14 +71,19 @@ class DataConfig(ABC):
     source: str
 
     @abstractmethod
-    def open(self, on_progress: OnProgress | None = None) -> ExampleSet:
+    def open(
+        self, on_progress: OnProgress | None = None, spec: ConditionSpec | None = None
+    ) -> ExampleSet:
         """Find and check the data.
 
         Args:
             on_progress: called with (examples read, examples in all) meanwhile.
+            spec: the conditions of other data, those to train on, to which these belong; None
+                fits one on these.
 
         Raises:
-            DataError: if there are no such data, or they cannot be used as they are.
+            DataError: if there are no such data, they cannot be used as they are, or they hold a
+                value that `spec` does not know.
         """
 
     @abstractmethod

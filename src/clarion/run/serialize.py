@@ -113,12 +113,15 @@ Readers: TypeAlias = Mapping[Any, Callable[[str], Any]]
 """Type of a field -> how to read what is typed for it: a file's name, say."""
 
 
-def parse_kind(cls: type[T], text: str, readers: Readers = MappingProxyType({})) -> T:
+def parse_kind(
+    cls: type[T], text: str, readers: Readers = MappingProxyType({}), tables: Tables = TABLES
+) -> T:
     """Read a sampler, a grid, a guidance rule and so on as it is typed.
 
     NAME, or NAME:SETTING,SETTING,... where a setting is KEY=VALUE, or a bare VALUE for the fields
-    in their order, those of `readers` first. Colons separate as well as commas, and @LOW-HIGH at
-    the end stands for t_low and t_high. What is not given keeps its default.
+    in their order, those of `readers` first. Colons separate as well as commas, except before a
+    bare VALUE that follows KEY=VALUE; @LOW-HIGH at the end stands for t_low and t_high. What is not
+    given keeps its default.
 
     Raises:
         ClarionError: for an unknown name or key, a missing one, or a value that the class refuses.
@@ -129,7 +132,7 @@ def parse_kind(cls: type[T], text: str, readers: Readers = MappingProxyType({}))
         >>> parse_kind(Guidance, "cfg:3@0.2-0.7")
         CFG(t_low=0.2, t_high=0.7, guidance_scale=3.0)
     """
-    table = _table_for(cls, TABLES)
+    table = _table_for(cls, tables)
     if table is None:
         raise TypeError(f"{cls.__name__} has no table of names.")
     name, _, settings = text.partition(":")
@@ -142,7 +145,7 @@ def parse_kind(cls: type[T], text: str, readers: Readers = MappingProxyType({}))
     )
     given: dict[str, Any] = {}
     settings, interval = _split_interval(settings) if "t_low" in known else (settings, {})
-    for number, setting in enumerate(filter(None, re.split("[:,]", settings))):
+    for number, setting in enumerate(_split_settings(settings)):
         key, equals, value = setting.partition("=")
         if not equals:
             if number >= len(in_order):
@@ -156,7 +159,7 @@ def parse_kind(cls: type[T], text: str, readers: Readers = MappingProxyType({}))
             given[key] = readers[hints[key]](value)
             continue
         try:
-            given[key] = _read(hints[key], _value(value, hints[key]), f"{name}.{key}", TABLES)
+            given[key] = _read(hints[key], _value(value, hints[key]), f"{name}.{key}", tables)
         except CheckpointError as error:
             raise ClarionError(f"{str(error).removesuffix('.')}; {_form(name, kind)}.") from None
     given |= interval
@@ -164,6 +167,17 @@ def parse_kind(cls: type[T], text: str, readers: Readers = MappingProxyType({}))
     if missing:
         raise ClarionError(f"{text!r} lacks {', '.join(missing)}; {_form(name, kind)}.")
     return kind(**given)
+
+
+def _split_settings(text: str) -> list[str]:
+    """The settings "rho=5,sigma_min=0.01", or those of "text:encoder=transformers:some/model"."""
+    settings: list[str] = []
+    for separator, part in re.findall("(^|[:,])([^:,]+)", text):
+        if separator == ":" and "=" not in part and settings and "=" in settings[-1]:
+            settings[-1] += ":" + part
+        else:
+            settings.append(part)
+    return settings
 
 
 def _split_interval(settings: str) -> tuple[str, dict[str, float]]:

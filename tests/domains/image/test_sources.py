@@ -40,7 +40,7 @@ def test_a_folder_of_pictures_has_no_labels(tmp_path, png, rng) -> None:
     images = ImageData(str(tmp_path)).open()
     assert names(images.source) == ["a.png", "b.PNG"]
     assert images.labels is None
-    assert images.num_classes == 0
+    assert images.class_names == ()
 
 
 def test_deeper_folders_belong_to_their_class(tmp_path, png) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from clarion.base.condition import ConditionSpec
 from clarion.base.errors import DataError
 from clarion.base.normalizer import Normalizer
 from clarion.domains.image.codec import fit_normalizer
 from clarion.domains.image.decoding import MODES, PictureRule, ResizeRule
-from clarion.domains.image.image_set import ImageSet
+from clarion.domains.image.image_set import LABEL, ImageSet
 from clarion.domains.image.reading import read_image_set
 from clarion.domains.image.report import DataReport
 from clarion.domains.image.sources import PictureSource, is_hub_name, open_source
 from clarion.domains.image.survey import Survey
+from clarion.run.columns import ColumnReader, parse_requests
 from clarion.run.examples import DataConfig, OnProgress
 
 RESIZE_RULES = ("none", "crop", "pad", "stretch")
@@ -44,6 +46,9 @@ class ImageData(DataConfig):
             class labels, else the pictures have no labels.
         class_names: names of the classes in the order of their numbers, for data that have none
             or others; for class folders: which folder is which number.
+        conditions: what a model shall be conditioned on beside the label, out of the columns of a
+            table or of `metadata.csv`: NAME=KIND or NAME=KIND:COLUMN, such as "caption=text",
+            "label=class:species", "words=tags:keywords" or "body=vector:weight+height,units=kg+m".
         skip_bad: leave out pictures that cannot be decoded, rather than refusing the data set.
         memory_limit_gib: data sets up to this size, decoded, are kept in memory.
     """
@@ -61,6 +66,7 @@ class ImageData(DataConfig):
     image_column: str | None = None
     label_column: str | None = None
     class_names: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = field(default=(), metadata={"optional": True})
     skip_bad: bool = False
     memory_limit_gib: float = 4.0
 
@@ -83,13 +89,25 @@ class ImageData(DataConfig):
             raise DataError(f"memory_limit_gib must be 0 or more, got {self.memory_limit_gib}.")
         if len(set(self.class_names)) != len(self.class_names):
             raise DataError(f"class_names must differ from each other, got {self.class_names}.")
+        if LABEL in self.requests and (self.label_column or self.class_names):
+            raise DataError(
+                f"conditions say how {LABEL!r} is read, so label_column and class_names do not "
+                f"apply; name the column there ({LABEL}=class:COLUMN)."
+            )
 
     @property
     def rule(self) -> PictureRule:
         """How each picture is brought to its channels and size."""
         return PictureRule(self.channels, self.size, self.resize, self.pad_value)
 
-    def open(self, on_progress: OnProgress | None = None) -> ImageSet:
+    @property
+    def requests(self) -> dict[str, ColumnReader]:
+        """Which conditions are read from columns, and how."""
+        return parse_requests(self.conditions)
+
+    def open(
+        self, on_progress: OnProgress | None = None, spec: ConditionSpec | None = None
+    ) -> ImageSet:
         """Find the pictures and decode each once, into memory if they fit.
 
         Larger sets are decoded as well, to know before the training that every picture can be, and
@@ -97,14 +115,18 @@ class ImageData(DataConfig):
 
         Args:
             on_progress: called with (pictures done, pictures in all) while reading.
+            spec: the conditions of the data to train on, where these are others; None fits one.
 
         Raises:
-            DataError: if there are no such data, or they cannot be used as they are.
+            DataError: if there are no such data, they cannot be used as they are, or hold what
+                `spec` does not know.
         """
         return read_image_set(
             self._open_source(),
             self.rule,
             class_names=self.class_names,
+            requests=self.requests,
+            spec=spec,
             skip_bad=self.skip_bad,
             memory_limit_bytes=int(min(self.memory_limit_gib, 2**30) * 2**30),
             on_progress=on_progress,

@@ -10,6 +10,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ UNSIGNED_BYTE = 0x08
 
 class IdxSource:
     """Grey pictures, and labels where there are any, from an idx folder."""
+
+    label_column = None
 
     def __init__(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, path: Path):
         self.pixels = pixels
@@ -43,6 +46,12 @@ class IdxSource:
 
     def decoded(self) -> NDArray[np.uint8]:
         return self.pixels[..., None]
+
+    def columns(self) -> tuple[str, ...]:
+        return ()
+
+    def cells(self, column: str) -> list[Any]:
+        raise DataError(f"There is no column {column!r}: {self._path} holds pictures only.")
 
 
 def find_idx(folder: Path, stem: str, kind: str) -> Path | None:

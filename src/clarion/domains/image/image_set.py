@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,9 @@ from clarion.base.condition import ClassEntry, Condition, ConditionSpec
 from clarion.base.errors import DataError
 from clarion.domains.image.decoding import BadPictureError, PictureRule, Piece
 from clarion.domains.image.sources import PictureSource
+from clarion.run.columns import Column, batch_of
 
+LABEL = "label"
 SLICE = 16  # pictures a thread takes at a time
 
 
@@ -30,17 +32,17 @@ class SkippedPicture(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Pictures of one shape, and labels where there are any.
+    """Pictures of one shape, and what is known of them.
 
     Args:
         source: where the pictures come from.
         rule: how each is brought to its channels and size.
         shape: (channels, height, width).
         positions: (n,) int64, the numbers within `source` of the pictures that are used.
-        labels: (n,) int64 or None.
-        class_names: one name for each class; empty if there are no labels.
+        conditions: name -> values for all pictures; "label" are the classes.
         pixels: (n, channels, height, width) uint8, or None if pictures are decoded on the fly.
         skipped: the pictures left out.
+        unused: columns of the source from which no condition is read.
         device: where the batches go.
     """
 
@@ -48,26 +50,33 @@ class ImageSet:
     rule: PictureRule
     shape: tuple[int, int, int]
     positions: NDArray[np.int64]
-    labels: Tensor | None
-    class_names: tuple[str, ...]
+    conditions: Mapping[str, Column]
     pixels: Tensor | None
     skipped: tuple[SkippedPicture, ...] = ()
+    unused: tuple[str, ...] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __len__(self) -> int:
         return len(self.positions)
 
     @property
-    def num_classes(self) -> int:
-        """0 if the pictures have no labels."""
-        return len(self.class_names)
+    def labels(self) -> Tensor | None:
+        """(n,) int64, -1 where there is none; None if there are no labels at all."""
+        column = self.conditions.get(LABEL)
+        if column is None:
+            return None
+        return torch.where(column.present, column.batch(torch.arange(len(self))), -1)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of the labels; empty if there are none."""
+        entry = self.condition_spec.get(LABEL)
+        return entry.class_names if isinstance(entry, ClassEntry) else ()
 
     @property
     def condition_spec(self) -> ConditionSpec:
-        """The label of each picture, if there are any."""
-        if self.labels is None:
-            return {}
-        return {"label": ClassEntry(self.num_classes, self.class_names)}
+        """What is known of the pictures."""
+        return {name: column.entry for name, column in self.conditions.items()}
 
     @property
     def is_in_memory(self) -> bool:
@@ -95,25 +104,18 @@ class ImageSet:
             DataError: if a picture changed since the set was opened.
         """
         wanted = indices.to(self.device)
-        labels = {} if self.labels is None else {"label": self.labels.index_select(0, wanted)}
-        present = {name: torch.ones_like(wanted, dtype=torch.bool) for name in labels}
-        condition = Condition(labels, present)
+        condition = batch_of(self.conditions, indices)
         if self.pixels is not None:
             return self.pixels.index_select(0, wanted), condition
         return self._decode(indices.cpu().numpy()).to(self.device), condition
 
     def to(self, device: torch.device | str) -> ImageSet:
         """The same set with its batches, and what it keeps in memory, on another device."""
-        return ImageSet(
-            self.source,
-            self.rule,
-            self.shape,
-            self.positions,
-            None if self.labels is None else self.labels.to(device),
-            self.class_names,
-            None if self.pixels is None else self.pixels.to(device),
-            self.skipped,
-            torch.device(device),
+        return replace(
+            self,
+            conditions={name: column.to(device) for name, column in self.conditions.items()},
+            pixels=None if self.pixels is None else self.pixels.to(device),
+            device=torch.device(device),
         )
 
     def _decode(self, indices: NDArray[np.int64]) -> Tensor:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clarion.base.condition import ConditionSpec
 from clarion.base.errors import DataError
 from clarion.domains.image.decoding import BadPictureError, PictureRule
 from clarion.domains.image.image_set import (
+    LABEL,
     ImageSet,
     OtherShape,
     SkippedPicture,
     decode_into,
     num_threads,
 )
-from clarion.domains.image.sources import FolderSource, PictureSource
+from clarion.domains.image.labels import read_labels
+from clarion.domains.image.sources import PictureSource
+from clarion.run.columns import Column, ColumnReader, read_columns
 from clarion.run.examples import OnProgress
 
 CHUNK = 256  # pictures fetched at a time, which bounds the encoded bytes held
 NAMED = 5  # bad pictures named in a message; the rest are counted
-MOST_CLASSES_WITHOUT_NAMES = 1000  # above this, labels must not outnumber the pictures
 
 
 def read_image_set(
@@ -30,16 +35,37 @@ def read_image_set(
     rule: PictureRule,
     *,
     class_names: tuple[str, ...] = (),
+    requests: Mapping[str, ColumnReader] = MappingProxyType({}),
+    spec: ConditionSpec | None = None,
     skip_bad: bool = False,
     memory_limit_bytes: int = 4 * 2**30,
     on_progress: OnProgress | None = None,
 ) -> ImageSet:
     """Decode every picture of a source once, into memory if they fit.
 
+    Args:
+        source: where the pictures come from.
+        rule: how each is brought to its channels and size.
+        class_names: names of the classes in the order of their numbers; () for those of the data.
+        requests: name -> reader of the conditions that are read from columns.
+        spec: of the data to train on; None fits one on these.
+        skip_bad: leave out pictures that cannot be decoded.
+        memory_limit_bytes: sets up to this size are kept in memory.
+        on_progress: called with (pictures done, pictures in all).
+
     Raises:
-        DataError: for bad pictures (unless `skip_bad`), mixed sizes or channels, or bad labels.
+        DataError: for bad pictures (unless `skip_bad`), mixed sizes or channels, bad labels, or
+            cells that cannot be read or that `spec` does not know.
     """
-    labels, class_names = check_labels(source, class_names)
+
+    def read_conditions(positions: NDArray[np.int64]) -> dict[str, Column]:
+        at = positions.tolist()
+        known = None if spec is None else spec.get(LABEL)
+        label = None if LABEL in requests else read_labels(source, class_names, at, known)
+        own = {} if label is None else {LABEL: label}
+        return own | read_columns(requests, source, at, spec)
+
+    conditions = read_conditions(np.arange(len(source)))  # quicker than to decode, so it is first
     pixels = _ready_pixels(source, rule)
     if pixels is not None:
         positions, skipped = np.arange(len(pixels)), ()
@@ -55,73 +81,24 @@ def read_image_set(
         positions = np.delete(np.arange(len(source)), list(bad))
         if pixels is not None and bad:
             pixels = _close_up(pixels, positions)
-    if labels is not None and skipped:
-        _check_none_emptied(labels, labels[positions], class_names)
+    if skipped:
+        conditions = read_conditions(positions)
     return ImageSet(
         source=source,
         rule=rule,
         shape=shape,
         positions=positions,
-        labels=None if labels is None else torch.from_numpy(labels[positions]),
-        class_names=class_names,
+        conditions=conditions,
         pixels=None if pixels is None else torch.from_numpy(pixels),
         skipped=skipped,
+        unused=_unused(source, requests),
     )
 
 
-def check_labels(
-    source: PictureSource, class_names: tuple[str, ...]
-) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Labels numbered as `class_names` says, and one name for each class.
-
-    Raises:
-        DataError: if the names do not fit the labels, or a label cannot be a class number.
-    """
-    labels, known = source.labels, source.class_names
-    if labels is None:
-        if class_names:
-            raise DataError(
-                f"class_names gives {len(class_names)} names, but the pictures have no labels."
-            )
-        return None, ()
-    if known and class_names and set(class_names) == set(known):
-        number = np.array([class_names.index(name) for name in known], dtype=np.int64)
-        return number[_in_range(source, labels, len(known))], class_names
-    if class_names and isinstance(source, FolderSource):
-        missing = sorted(set(class_names) - set(known))
-        extra = sorted(set(known) - set(class_names))
-        raise DataError(
-            "class_names must name each class folder once; "
-            f"there is no folder for {missing[:NAMED]}, and no name for {extra[:NAMED]}."
-        )
-    if class_names and known and len(class_names) != len(known):
-        raise DataError(
-            f"class_names gives {len(class_names)} names for the {len(known)} classes of the data."
-        )
-    names = class_names or known
-    if not names:
-        highest = int(labels.max())
-        if highest >= max(MOST_CLASSES_WITHOUT_NAMES, len(labels)):
-            raise DataError(
-                f"{source.name(int(labels.argmax()))} has label {highest}, but there are only "
-                f"{len(labels)} pictures; labels must be class numbers that start at 0."
-            )
-        names = tuple(map(str, range(highest + 1)))
-    return _in_range(source, labels, len(names)), names
-
-
-def _in_range(
-    source: PictureSource, labels: NDArray[np.int64], num_classes: int
-) -> NDArray[np.int64]:
-    wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
-    if len(wrong):
-        row = int(wrong[0])
-        hint = " (-1 usually marks a split without labels)" if labels[row] == -1 else ""
-        raise DataError(
-            f"{source.name(row)} has label {labels[row]}{hint}; labels must be in "
-            f"0..{num_classes - 1}. {len(wrong)} of {len(labels)} are not."
-        )
-    return labels
+def _unused(source: PictureSource, requests: Mapping[str, ColumnReader]) -> tuple[str, ...]:
+    used = {column for name, reader in requests.items() for column in reader.columns or (name,)}
+    used |= {source.label_column} if LABEL not in requests else set()
+    return tuple(column for column in source.columns() if column not in used)
 
 
 def _ready_pixels(source: PictureSource, rule: PictureRule) -> NDArray[np.uint8] | None:
@@ -219,14 +196,3 @@ def _close_up(pixels: NDArray[np.uint8], positions: NDArray[np.int64]) -> NDArra
         if row != position:
             pixels[row] = pixels[position]
     return pixels[: len(positions)]
-
-
-def _check_none_emptied(
-    before: NDArray[np.int64], after: NDArray[np.int64], class_names: tuple[str, ...]
-) -> None:
-    emptied = sorted(set(before.tolist()) - set(after.tolist()))
-    if emptied:
-        raise DataError(
-            f"No picture of class {class_names[emptied[0]]!r} can be decoded; "
-            "mend them or remove the class."
-        )

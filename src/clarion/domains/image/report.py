@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from clarion.domains.image.codec import add_to_histogram, batches, mean_and_std
-from clarion.domains.image.image_set import ImageSet, SkippedPicture
+from clarion.domains.image.image_set import LABEL, ImageSet, SkippedPicture
+from clarion.run.columns import describe_column
 from clarion.run.examples import OnProgress
 
 NAMED = 5  # duplicates and skipped pictures that are named; the rest are counted
@@ -55,6 +56,8 @@ class DataReport:
         duplicates: pictures that occur more than once.
         num_skipped: pictures left out because they cannot be decoded.
         skipped: the first few of them, and why.
+        conditions: name -> what there is to say of each condition that is read from columns.
+        unused: columns from which none is read.
     """
 
     count: int
@@ -69,6 +72,8 @@ class DataReport:
     duplicates: DuplicateReport
     num_skipped: int = 0
     skipped: tuple[SkippedPicture, ...] = ()
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     @staticmethod
     def measure(image_set: ImageSet, on_progress: OnProgress | None = None) -> DataReport:
@@ -101,6 +106,12 @@ class DataReport:
             duplicates=_find_duplicates(image_set, digests),
             num_skipped=len(image_set.skipped),
             skipped=image_set.skipped[:NAMED],
+            conditions={
+                name: dict(column.summary)
+                for name, column in image_set.conditions.items()
+                if name != LABEL
+            },
+            unused=image_set.unused,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -132,6 +143,12 @@ class DataReport:
         if self.num_skipped:
             named = [f"{name}: {reason}" for name, reason in self.skipped]
             table.add_row("skipped", _list(f"{self.num_skipped:,} bad", named, self.num_skipped))
+        for name, summary in self.conditions.items():
+            table.add_row(name, Text(describe_column(summary)))
+        if self.unused:
+            hint = "read as conditions with --conditions NAME=KIND" if not self.conditions else ""
+            names = ", ".join(self.unused)
+            table.add_row("not used", Text(f"columns {names}{f' ({hint})' if hint else ''}"))
         return table
 
     def _describe_duplicates(self) -> str | Text:
@@ -163,10 +180,8 @@ class DataReport:
 
 
 def _count_classes(image_set: ImageSet) -> dict[str, int]:
-    if image_set.labels is None:
-        return {}
-    counts = torch.bincount(image_set.labels.cpu(), minlength=image_set.num_classes)
-    return dict(zip(image_set.class_names, counts.tolist(), strict=True))
+    column = image_set.conditions.get(LABEL)
+    return dict(column.summary["values"]) if column is not None and image_set.class_names else {}
 
 
 def _find_duplicates(image_set: ImageSet, digests: list[bytes]) -> DuplicateReport:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +19,31 @@ from clarion.base.names import describe_unknown
 from clarion.domains.image.decoding import PICTURE_ENDINGS, Piece
 from clarion.domains.image.idx import has_idx, open_idx
 from clarion.domains.image.tables import open_hub, open_parquet
+from clarion.run.columns import CellSource
+from clarion.run.columns.metadata import Metadata
 
 SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
 
 
-class PictureSource(Protocol):
-    """Numbered pictures, not yet decoded.
+class PictureSource(CellSource, Protocol):
+    """Numbered pictures, not yet decoded, and what is known of them.
 
     `labels` is (n,) int64 or None; `class_names` may be empty where the data have no names.
     """
 
-    labels: NDArray[np.int64] | None
-    class_names: tuple[str, ...]
+    @property
+    def labels(self) -> NDArray[np.int64] | None: ...
 
-    def __len__(self) -> int: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
 
-    def name(self, index: int) -> str:
-        """A name by which the user finds the picture: a path, or a file and a row."""
+    @property
+    def label_column(self) -> str | None:
+        """The column that holds the labels, if one does."""
+        ...
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `cells` knows."""
         ...
 
     def fetch(self, indices: Sequence[int]) -> list[Piece]:
@@ -48,10 +56,16 @@ class PictureSource(Protocol):
 
 
 class FolderSource:
-    """Picture files, with the folder of each as its class where there are class folders."""
+    """Picture files, with the folder of each as its class where there are class folders.
+
+    What else is known of them stands in `metadata.csv` or `metadata.jsonl`.
+    """
+
+    label_column = None
 
     def __init__(
         self,
+        folder: Path,
         paths: list[Path],
         labels: NDArray[np.int64] | None = None,
         class_names: tuple[str, ...] = (),
@@ -59,6 +73,7 @@ class FolderSource:
         self.labels = labels
         self.class_names = class_names
         self._paths = paths
+        self._metadata = Metadata(folder, paths)
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -71,6 +86,12 @@ class FolderSource:
 
     def decoded(self) -> None:
         return None
+
+    def columns(self) -> tuple[str, ...]:
+        return self._metadata.columns()
+
+    def cells(self, column: str) -> list[Any]:
+        return self._metadata.cells(column)
 
 
 def open_source(
@@ -141,7 +162,7 @@ def open_folder(folder: Path, split: str) -> FolderSource:
             "also read: *.parquet, idx files."
         )
     if not any(per_class.values()):
-        return FolderSource(loose)
+        return FolderSource(folder, loose)
     if loose:
         raise DataError(
             f"{folder} holds class folders and also {len(loose)} pictures of no class, such as "
@@ -155,6 +176,7 @@ def open_folder(folder: Path, split: str) -> FolderSource:
         )
     counts = [len(paths) for paths in per_class.values()]
     return FolderSource(
+        folder,
         [path for paths in per_class.values() for path in paths],
         np.repeat(np.arange(len(counts), dtype=np.int64), counts),
         tuple(p.name for p in per_class),

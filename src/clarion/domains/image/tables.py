@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,8 @@ class TableSource:
         if not len(table):
             raise DataError(f"{title} has no rows.")
         image_column = _find_image_column(table.features, title, image_column)
-        label_column = _find_label_column(table.features, title, label_column)
-        self.labels: NDArray[np.int64] | None = None
-        self.class_names: tuple[str, ...] = ()
-        if label_column is not None:
-            names = tuple(getattr(table.features[label_column], "names", None) or ())
-            column = table.select_columns([label_column]).with_format("arrow")[:][label_column]
-            self.labels, self.class_names = _read_labels(
-                column, f"{title}, column {label_column!r}", names
-            )
+        self.label_column = _find_label_column(table.features, title, label_column)
+        self._table = table
         self._rows = table.select_columns([image_column]).cast_column(
             image_column, datasets.Image(decode=False)
         )
@@ -54,6 +48,22 @@ class TableSource:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        return self._labels[0]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._labels[1]
+
+    @cached_property
+    def _labels(self) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+        name = self.label_column
+        if name is None:
+            return None, ()
+        title = f"{self._title}, column {name!r}"
+        return _read_labels(self._arrow(name), title, self._names_of(name))
 
     def name(self, index: int) -> str:
         path = (self._rows[index][self._column] or {}).get("path")
@@ -65,6 +75,23 @@ class TableSource:
 
     def decoded(self) -> None:
         return None
+
+    def columns(self) -> tuple[str, ...]:
+        return tuple(name for name in self._table.features if name != self._column)
+
+    def cells(self, column: str) -> list[Any]:
+        if column not in self.columns():
+            known = list(self.columns())
+            raise DataError(f"{self._title}: {describe_unknown('column', column, known)}")
+        values, names = self._arrow(column).to_pylist(), self._names_of(column)
+        return [names[v] if v in range(len(names)) else v for v in values] if names else values
+
+    def _arrow(self, column: str) -> Any:
+        return self._table.select_columns([column]).with_format("arrow")[:][column]
+
+    def _names_of(self, column: str) -> tuple[str, ...]:
+        """Names of the classes, where `datasets` holds numbers for them."""
+        return tuple(getattr(self._table.features[column], "names", None) or ())
 
 
 def _as_piece(cell: dict[str, Any] | None) -> Piece:
@@ -237,7 +264,10 @@ def _read_labels(
     kind = str(column.type)
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
-        raise DataError(f"{title}: {column.null_count} rows have no label, such as row {row}.")
+        raise DataError(
+            f"{title}: {column.null_count} rows have no label, such as row {row}. To leave them "
+            "without, set conditions to label=class (--conditions label=class)."
+        )
     if kind in ("string", "large_string"):
         words, labels = np.unique(np.asarray(column.to_pylist()), return_inverse=True)
         return labels.astype(np.int64), tuple(map(str, words))
