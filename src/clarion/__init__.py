@@ -18,6 +18,7 @@ __version__ = VERSION
 
 if TYPE_CHECKING:
     from clarion import base, denoise, domains, guide, nets, process, run, sample, train
+    from clarion.run.classifier import load_classifier
     from clarion.run.model import Model
 
     load = Model.load
@@ -30,6 +31,7 @@ __all__ = [
     "domains",
     "guide",
     "load",
+    "load_classifier",
     "nets",
     "process",
     "run",
@@ -48,6 +50,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("clarion.run.model").Model
     if name == "load":
         return importlib.import_module("clarion.run.model").Model.load
+    if name == "load_classifier":
+        return importlib.import_module("clarion.run.classifier").load_classifier
     if name in __all__:
         return importlib.import_module(f"clarion.{name}")
     raise AttributeError(f"module 'clarion' has no attribute {name!r}")

@@ -159,7 +159,7 @@ DAMAGES = {
     ),
     "config without model": (
         lambda f: edit(f / "config.json", lambda c: c.pop("model")),
-        r"config\.json: model must hold named values, got None",
+        r"config\.json must hold one of model, classifier",
     ),
     "a size missing": (
         lambda f: edit(f / "config.json", lambda c: c["model"]["network"].pop("patch_size")),

@@ -19,6 +19,8 @@ from clarion.base.errors import ClarionError, DataError
 from clarion.cli.progress import ReadingProgress
 from clarion.domains.image.data import ImageData
 from clarion.run import folder
+from clarion.run.classifier import load_classifier
+from clarion.run.config import ModelConfig
 from clarion.run.files import read_json, read_tensors
 from clarion.run.model import Model
 from clarion.run.serialize import to_json
@@ -56,16 +58,20 @@ def main(arguments: list[str]) -> int:
 
 
 def describe_run(run: Path) -> dict[str, Any]:
-    """Model, weights, checkpoints and the last report of a run or a saved model."""
-    config = folder.read_model_config(run)
+    """Model or classifier, weights, checkpoints and the last report of a run or a saved model."""
+    config = folder.read_description(run)
     content: dict[str, Any] = {
-        "model": to_json(config),
+        folder.DESCRIBED.name_of(config): to_json(config),
         "normalizer": read_json(run / folder.NORMALIZER),
     }
     if (run / folder.WEIGHTS).is_file():
-        model = Model.load(run)
-        content["weights"] = f"{model.num_parameters:,}, whole and finite"
-        bad = [name for name, p in model.denoiser.named_parameters() if not p.isfinite().all()]
+        is_model = isinstance(config, ModelConfig)
+        parameters = dict(
+            (Model.load(run).denoiser if is_model else load_classifier(run)).named_parameters()
+        )
+        count = sum(p.numel() for p in parameters.values())
+        content["weights"] = f"{count:,}, whole and finite"
+        bad = [name for name, p in parameters.items() if not p.isfinite().all()]
         if bad:
             content["weights"] = f"NOT FINITE: {', '.join(bad[:3])}"
     else:
@@ -113,8 +119,9 @@ def _last_reports(log: Path) -> dict[str, Any]:
             continue
         if "loss" in report:
             last["loss"] = f"{report['loss']:.4f} at step {report['step']}"
-        if "validation" in report:
-            last["validation"] = f"{report['validation']['mean']:.4f} at step {report['step']}"
+        for name in ("validation", "accuracy"):
+            if name in report:
+                last[name] = f"{report[name]['mean']:.4f} at step {report['step']}"
     return last
 
 

@@ -14,13 +14,14 @@ COMMANDS: NameTable[str] = NameTable(
     "command",
     {
         "train": "train a model: a recipe, or your own pictures",
+        "train-classifier": "train a classifier by which to steer a model",
         "sample": "draw samples from a trained model",
         "inspect": "show what a run, a checkpoint or a data folder holds",
         "verify": "hold samplers and guidance rules against known answers",
         "lab": "measure what the theory of diffusion models predicts",
     },
 )
-"""Command -> what it does; each lives in `clarion.cli.<command>`."""
+"""Command -> what it does; each lives in `clarion.cli.<command>`, with _ for -."""
 
 USAGE_ERROR = 2
 
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         COMMANDS[arguments[0]]
-        command = importlib.import_module(f"clarion.cli.{arguments[0]}")
+        command = importlib.import_module(f"clarion.cli.{arguments[0].replace('-', '_')}")
         return command.main(arguments[1:]) or 0
     except ClarionError as error:
         print(f"clarion: {error}", file=sys.stderr)
@@ -54,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _help() -> str:
-    rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}} {what}" for name, what in COMMANDS.items())
     return f"usage: clarion COMMAND ...\n\n{rows}\n\nclarion COMMAND --help shows its options."
 
 

@@ -116,9 +116,7 @@ def _in_words(content: dict[str, Any]) -> str:
             f"{left} left"
         )
     if "validation" in content:
-        levels = [(float(k), v) for k, v in content["validation"].items() if k != "mean"]
-        shown = ", ".join(f"{level:.2g}: {loss:.3f}" for level, loss in levels)
-        return f"{step}: validation {content['validation']['mean']:.4f} (noise {shown})"
+        return f"{step}: " + "; ".join(_by_level(k, v) for k, v in content.items() if k != "step")
     if "weights" in content:
         return (
             f"{step}: {content['weights']:,} weights on {content['device']}, "
@@ -129,3 +127,9 @@ def _in_words(content: dict[str, Any]) -> str:
         times = ", ".join(f"{k} {v:.3f} s" for k, v in content["seconds_per_pass"].items())
         return f"training in {content['precision']} (a pass takes {times})"
     return f"{step}: {content}"
+
+
+def _by_level(name: str, figures: dict[str, float]) -> str:
+    levels = [(float(level), value) for level, value in figures.items() if level != "mean"]
+    shown = ", ".join(f"{level:.2g}: {value:.3f}" for level, value in levels)
+    return f"{name} {figures['mean']:.4f} (noise {shown})"

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from clarion.base.condition import ClassEntry
+from clarion.base.normalizer import Normalizer
 from clarion.process.gaussian import GaussianProcess
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """Which data a classifier knows.
+
+    Args:
+        shape: of one sample.
+        normalizer: between the units of the data and those of the classifier.
+        name: of the condition that holds the label.
+        classes: what the label may be.
+    """
+
+    shape: tuple[int, ...]
+    normalizer: Normalizer
+    name: str
+    classes: ClassEntry
 
 
 class NoisyClassifier(nn.Module):
@@ -17,11 +37,14 @@ class NoisyClassifier(nn.Module):
     Args:
         process: how the data was noised.
         num_classes: number of classes.
+        data: which data it knows, so that what does not fit can be refused; None: not said.
     """
 
-    def __init__(self, process: GaussianProcess, num_classes: int) -> None:
+    def __init__(
+        self, process: GaussianProcess, num_classes: int, data: LabelledData | None = None
+    ) -> None:
         super().__init__()
-        self.process, self.num_classes = process, num_classes
+        self.process, self.num_classes, self.data = process, num_classes, data
         self.num_evaluations = 0
 
     @abstractmethod

@@ -13,7 +13,7 @@ from clarion.domains.image import recipes as image
 from clarion.domains.image.data import ImageData
 from clarion.domains.image.drawing import write_samples
 from clarion.domains.image.one_picture import read_picture
-from clarion.run.config import TrainConfig
+from clarion.run.config import ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
 
 
@@ -25,15 +25,17 @@ class Domain:
         write: writes samples in data units to a path, as people look at or listen to them.
         read: reads one such sample, of so many channels, from a file.
         suffix: of the file that holds several samples.
+        like: data, not yet named, brought to the shape and the classes of a model's samples.
     """
 
     write: Callable[[Tensor, Path, Iterable[int]], Path]
     read: Callable[[Path, int], Tensor]
     suffix: str
+    like: Callable[[ModelConfig], DataConfig]
 
 
 DOMAINS: NameTable[Domain] = NameTable(
-    "kind of data", {"image": Domain(write_samples, read_picture, ".png")}
+    "kind of data", {"image": Domain(write_samples, read_picture, ".png", image.pictures_like)}
 )
 
 DATA: NameTable[type[DataConfig]] = NameTable("kind of data", {"image": ImageData})

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from clarion.base.condition import Condition
+from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
 from clarion.base.normalizer import Normalizer
 from clarion.base.shapes import expand_like
@@ -30,12 +30,14 @@ class SampleSpace:
             model; None where they are the same.
         device: where the samples will be.
         condition: what is asked for, a row for each sample, on that device; None where nothing is.
+        spec: what may be asked for; empty where that is not known.
     """
 
     shape: tuple[int, ...]
     normalizer: Normalizer | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     condition: Condition | None = None
+    spec: ConditionSpec = field(default_factory=dict)
 
     def encode(self, data: Tensor) -> Tensor:
         """Data units to model units, (batch, *shape)."""

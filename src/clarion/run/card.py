@@ -13,7 +13,33 @@ from clarion.base.condition import (
     VectorEntry,
 )
 from clarion.process.tables import PROCESSES
+from clarion.run.classifier_config import ClassifierConfig
 from clarion.run.config import ModelConfig
+
+
+def card(config: ModelConfig | ClassifierConfig) -> str:
+    """Markdown that says what was trained and how it is used."""
+    return model_card(config) if isinstance(config, ModelConfig) else classifier_card(config)
+
+
+def classifier_card(config: ClassifierConfig) -> str:
+    """Markdown that says what the classifier tells of what, and how it steers."""
+    shape = " x ".join(map(str, config.shape))
+    return f"""---
+library_name: clarion
+---
+# A classifier of noisy samples of shape {shape}
+
+It tells `{config.label}`, class of {_values(config.classes)}, of samples noised by the process
+`{PROCESSES.name_of(config.process)}`, and steers diffusion models of the same data and process:
+
+```python
+import clarion
+
+classifier = clarion.load_classifier("path/to/this/folder")
+guidance = clarion.guide.ClassifierGuidance(2.0, classifier)
+```
+"""
 
 
 def model_card(config: ModelConfig) -> str:

@@ -10,15 +10,17 @@ README.md          the model card
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from clarion.base.errors import CheckpointError
 from clarion.base.names import NameTable
 from clarion.base.normalizer import Normalizer
 from clarion.base.version import VERSION
-from clarion.run.card import model_card
-from clarion.run.config import SCHEMA_VERSION, ModelConfig, TrainConfig
+from clarion.run.card import card
+from clarion.run.classifier_config import ClassifierConfig, ClassifierTrainConfig
+from clarion.run.config import SCHEMA_VERSION, ModelConfig, TrainConfig, TrainingConfig
 from clarion.run.examples import DataConfig
 from clarion.run.files import read_json, write_bytes, write_json
 from clarion.run.serialize import TABLES, Tables, from_json, to_json
@@ -26,29 +28,46 @@ from clarion.run.serialize import TABLES, Tables, from_json, to_json
 CONFIG, NORMALIZER, WEIGHTS = "config.json", "normalizer.json", "model.safetensors"
 CARD = "README.md"
 
+DESCRIBED: NameTable[type] = NameTable(
+    "kind of run", {"model": ModelConfig, "classifier": ClassifierConfig}
+)
+"""Key of `config.json` under which it stands -> what a run may be."""
+
+TRAININGS = {"model": TrainConfig, "classifier": ClassifierTrainConfig}
+
+HINTS = {
+    "model": "holds a diffusion model, which is sampled (clarion sample {0}), trained on (clarion "
+    "train --resume {0}), or given a classifier (clarion train-classifier {0})",
+    "classifier": "holds a classifier, which steers a model (--guidance classifier:{0}:2) or is "
+    "trained on (clarion train-classifier --resume {0})",
+}
+
 
 def write_description(
     folder: Path,
-    model: ModelConfig,
+    described: ModelConfig | ClassifierConfig,
     normalizer: Normalizer,
-    train: TrainConfig | None = None,
+    train: TrainingConfig | None = None,
     tables: Tables = TABLES,
 ) -> None:
     """Write all that stands beside the weights: `config.json`, `normalizer.json`, `README.md`."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_config(folder, model, train, tables)
+    write_config(folder, described, train, tables)
     write_normalizer(folder, normalizer)
-    write_bytes(folder / CARD, model_card(model).encode())
+    write_bytes(folder / CARD, card(described).encode())
 
 
 def write_config(
-    folder: Path, model: ModelConfig, train: TrainConfig | None = None, tables: Tables = TABLES
+    folder: Path,
+    described: ModelConfig | ClassifierConfig,
+    train: TrainingConfig | None = None,
+    tables: Tables = TABLES,
 ) -> None:
     """Write `config.json`."""
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "package_version": VERSION,
-        "model": to_json(model, tables),
+        DESCRIBED.name_of(described): to_json(described, tables),
     }
     if train is not None:
         content["train"] = to_json(train, tables)
@@ -72,28 +91,68 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"reads version {SCHEMA_VERSION}. It was written by clarion "
             f"{content.get('package_version', 'of an unknown version')}."
         )
-    unknown = set(content) - {"schema_version", "package_version", "model", "train"}
+    unknown = set(content) - {"schema_version", "package_version", "train", *DESCRIBED}
     if unknown:
         raise CheckpointError(f"{path} has unknown {', '.join(map(repr, sorted(unknown)))}.")
+    if len(set(content) & set(DESCRIBED)) != 1:
+        raise CheckpointError(f"{path} must hold one of {', '.join(DESCRIBED)}.")
     return content
 
 
+def read_description(folder: Path) -> ModelConfig | ClassifierConfig:
+    """What `config.json` describes."""
+    content = read_config(folder)
+    kind = _kind_of(content)
+    return from_json(DESCRIBED[kind], content[kind], f"{folder / CONFIG}: {kind}")
+
+
 def read_model_config(folder: Path) -> ModelConfig:
-    """The model part of `config.json`."""
-    return from_json(ModelConfig, read_config(folder).get("model"), f"{folder / CONFIG}: model")
+    """The model that `config.json` describes; a CheckpointError if it is something else."""
+    content = _read_config_of(folder, "model")
+    return from_json(ModelConfig, content["model"], f"{folder / CONFIG}: model")
 
 
-def read_train_config(folder: Path, data_table: NameTable[type[DataConfig]]) -> TrainConfig:
+def read_classifier_config(folder: Path) -> ClassifierConfig:
+    """The classifier that `config.json` describes; a CheckpointError if it is something else."""
+    content = _read_config_of(folder, "classifier")
+    return from_json(ClassifierConfig, content["classifier"], f"{folder / CONFIG}: classifier")
+
+
+T = TypeVar("T", bound=TrainingConfig)
+
+
+def read_train_config(
+    folder: Path,
+    data_table: NameTable[type[DataConfig]],
+    cls: type[T] = TrainConfig,
+) -> T:
     """The training part of `config.json`.
 
     Args:
         data_table: the kinds of data, a name table.
+        cls: the kind of training, of a model or of a classifier.
     """
-    content = read_config(folder)
+    kind = next(name for name, training in TRAININGS.items() if training is cls)
+    content = _read_config_of(folder, kind)
     if "train" not in content:
-        raise CheckpointError(f"{folder} holds a model without its training; it cannot be resumed.")
+        raise CheckpointError(
+            f"{folder} holds a {kind} without its training; it cannot be resumed."
+        )
     tables = TABLES | {DataConfig: data_table}
-    return from_json(TrainConfig, content["train"], f"{folder / CONFIG}: train", tables)
+    return from_json(cls, content["train"], f"{folder / CONFIG}: train", tables)
+
+
+def _read_config_of(folder: Path, kind: str) -> dict[str, Any]:
+    content = read_config(folder)
+    if kind not in content:
+        raise CheckpointError(
+            f"{folder} {HINTS[_kind_of(content)].format(folder)}; a {kind} is wanted here."
+        )
+    return content
+
+
+def _kind_of(content: Mapping[str, Any]) -> str:
+    return next(kind for kind in DESCRIBED if kind in content)
 
 
 def write_normalizer(folder: Path, normalizer: Normalizer) -> None:

@@ -17,9 +17,9 @@ from clarion.denoise.preconditioned import AUTOCAST
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.process.grids import Grid
 from clarion.run import folder
-from clarion.run.averages import reconstruct_ema
 from clarion.run.config import ModelConfig
-from clarion.run.files import check_tensors, read_tensors, write_folder, write_tensors
+from clarion.run.files import write_folder, write_tensors
+from clarion.run.opening import load_weights, locate
 from clarion.run.serialize import parse_kind
 from clarion.run.steering import read_rules, steer
 from clarion.sample.loop import Callback, generate, sample_indices
@@ -64,23 +64,11 @@ class Model:
             CheckpointError: if a file is missing, truncated, of another schema version, or holds
                 other weights than the config says.
         """
-        place = Path(path).expanduser()
-        name, _, number = str(path).rpartition("@")
-        if step is None and number.isdecimal() and not place.exists():
-            place, path, step = Path(name).expanduser(), name, int(number)
-        if not place.exists():
-            place = _from_hub(str(path))
+        place, step = locate(path, step)
         config = folder.read_model_config(place)
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
             denoiser = config.build()
-        network = denoiser.network
-        weights = read_tensors(place / folder.WEIGHTS)
-        check_tensors(place / folder.WEIGHTS, weights, network.state_dict())
-        if step is not None or ema_width is not None:
-            averages = reconstruct_ema(place, ema_width, step)
-            check_tensors(place, averages, dict(network.named_parameters()))
-            weights |= averages  # buffers are constant
-        network.load_state_dict(weights)
+        load_weights(denoiser.network, place, step, ema_width)
         model = cls(config, denoiser, folder.read_normalizer(place))
         return model.to(device)
 
@@ -147,7 +135,8 @@ class Model:
         device = next(self.denoiser.parameters()).device
         given = encode_condition(self.config.condition, condition or {}, len(numbers), negative)
         given = given.to(device)
-        space = SampleSpace(self.config.shape, self.normalizer, device, given)
+        spec = self.config.condition
+        space = SampleSpace(self.config.shape, self.normalizer, device, given, spec)
         if isinstance(sampler, str):
             sampler = parse_kind(Sampler, sampler)
         sampler = sampler.bind(space) if isinstance(sampler, Sampler) else sampler
@@ -221,19 +210,3 @@ class Model:
         with tempfile.TemporaryDirectory() as temporary:
             self.save(Path(temporary) / "model")
             return str(api.upload_folder(repo_id=repo_id, folder_path=Path(temporary) / "model"))
-
-
-def _from_hub(name: str) -> Path:
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise CheckpointError(f"There is no folder {name}.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        patterns = [folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS]
-        return Path(snapshot_download(name, allow_patterns=patterns))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"There is no folder {name}, and the hub has or serves no model of that name "
-            f"({type(error).__name__})."
-        ) from error

@@ -93,9 +93,14 @@ def from_json(cls: type[T], value: Any, where: str, tables: Tables = TABLES) -> 
     table = _table_for(cls, tables)
     if table is not None:
         try:
-            cls = table[value.pop("kind", None)]
+            kind = table[value.pop("kind", None)]
         except UnknownNameError as error:
             raise CheckpointError(f"{where}: {error}") from None
+        if not issubclass(kind, cls):
+            raise CheckpointError(
+                f"{where} must be of kind {table.name_of(cls)!r}, got {table.name_of(kind)!r}."
+            )
+        cls = kind
     names = {field.name for field in _fields(cls)}
     needed = {field.name for field in _fields(cls) if not _is_optional(field)}
     for problem, keys in (("lacks", needed - set(value)), ("has unknown", set(value) - names)):

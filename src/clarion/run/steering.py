@@ -12,6 +12,7 @@ from clarion.denoise.denoiser import Denoiser
 from clarion.guide.compose import Compose
 from clarion.guide.gradient.reward import RewardFunction
 from clarion.guide.rule import Guidance, SampleSpace
+from clarion.run.classifier import load_classifier
 from clarion.run.functions import load_function
 from clarion.run.serialize import parse_kind
 
@@ -32,7 +33,7 @@ def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
     readers: Mapping[Any, Callable[[str], Any]] = {
         Denoiser: load,
         RewardFunction: load_function,
-        NoisyClassifier: _refuse_classifier,
+        NoisyClassifier: load_classifier,
     }
     rules = tuple(
         parse_kind(Guidance, rule, readers) if isinstance(rule, str) else rule
@@ -66,13 +67,6 @@ def steer(denoiser: Denoiser, rules: tuple[Guidance, ...], space: SampleSpace) -
             "A negative condition is what guidance steers away from; give a rule such as cfg:3."
         )
     return denoiser
-
-
-def _refuse_classifier(text: str) -> NoisyClassifier:
-    raise ClarionError(
-        f"A classifier has no form in text, got {text!r}; in Python, give the rule itself: "
-        f"guidance=ClassifierGuidance(2.0, classifier)."
-    )
 
 
 def _is_any_given(condition: Condition | None) -> bool:

@@ -1,20 +1,23 @@
 """Guidance by the exact classifier of a mixture, against its conditional scores."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from clarion.base.condition import ClassEntry, Condition, VectorEntry, encode_condition
 from clarion.base.errors import ClarionError
+from clarion.base.normalizer import Normalizer
 from clarion.denoise import Visit
+from clarion.denoise.classifier import LabelledData
 from clarion.denoise.exact import MixtureClassifier
 from clarion.guide import CFG, ClassifierGuidance, Reward, SampleSpace
 from clarion.process import EDM, PROCESSES, Flow
-from clarion.run.steering import read_rules
 from clarion.verify.targets import TARGETS
 
 SPEC = {"label": ClassEntry(2)}
+UNITS = Normalizer((0.0,), (1.0,))
 X = torch.linspace(-2, 2, 10, dtype=torch.float64).reshape(5, 2)
 LABELS = {"label": [0, 1, None, 1, 0]}
 CONDITION = encode_condition(SPEC, LABELS, 5)
@@ -126,6 +129,31 @@ def test_what_does_not_fit_is_refused():
     assert isinstance(bind(absent), ClassifierGuidance)
 
 
-def test_in_text_it_is_refused_with_what_to_write():
-    with pytest.raises(ClarionError, match=r"no form in text, got 'models/x'; in Python"):
-        read_rules("classifier:models/x:2", load=None)
+def trained(**fields):
+    """A classifier that knows which data it was trained on."""
+    _, classifier, _ = problem(Flow())
+    defaults = {"shape": (2,), "normalizer": UNITS, "name": "label", "classes": ClassEntry(2)}
+    classifier.data = LabelledData(**defaults | fields)
+    return classifier
+
+
+def test_a_classifier_of_other_data_is_refused():
+    """Its gradient would be that of another function of the samples."""
+    space = SampleSpace((2,), UNITS, condition=CONDITION, spec=SPEC)
+    assert ClassifierGuidance(1.0, trained()).bind(space).name == "label"
+    dropped = replace(space, spec={"label": ClassEntry(2, dropout=0.3)})
+    ClassifierGuidance(1.0, trained()).bind(dropped)
+    for fields, message in (
+        ({"shape": (3,)}, r"the model's shape: it has \(3,\), the model \(2,\)"),
+        ({"normalizer": Normalizer((0.0,), (2.0,))}, r"the model's normaliser: it has .*2\.0"),
+        ({"classes": ClassEntry(2, ("a", "b"))}, r"the model's classes of 'label': .*'a', 'b'"),
+    ):
+        with pytest.raises(ClarionError, match=message) as info:
+            ClassifierGuidance(1.0, trained(**fields)).bind(space)
+        assert "clarion train-classifier MODEL" in str(info.value)
+
+
+def test_it_steers_by_the_condition_that_it_was_trained_on():
+    assert ClassifierGuidance(1.0, trained(name="kind")).name == "kind"
+    assert ClassifierGuidance(1.0, trained(name="kind"), name="label").name == "label"
+    assert ClassifierGuidance(1.0, problem(Flow())[1]).name == "label"

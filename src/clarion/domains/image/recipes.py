@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from clarion.base.condition import ClassEntry
 from clarion.domains.image.data import ImageData
 from clarion.nets.unet import UNetConfig
-from clarion.run.config import OptimizerConfig, TrainConfig
+from clarion.run.config import ModelConfig, OptimizerConfig, TrainConfig
 
 NOT_NAMED = "?"
 """The source of a recipe whose data its user has to name."""
@@ -71,4 +72,16 @@ def images() -> TrainConfig:
             base_channels=64, channel_multipliers=(1, 2, 3), attention_levels=(2,), head_width=32
         ),
         num_steps=20_000,
+    )
+
+
+def pictures_like(model: ModelConfig) -> ImageData:
+    """Pictures, not yet named, of the size, channels and classes of a model's samples."""
+    channels, height, width = model.shape
+    names = [e.class_names for e in model.condition.values() if isinstance(e, ClassEntry)]
+    return ImageData(
+        source=NOT_NAMED,
+        channels=channels,
+        size=height if height == width else None,
+        class_names=names[0] if len(names) == 1 else (),
     )

@@ -36,14 +36,14 @@ class ClassifierGuidance(Guidance):
     Args:
         scale: 1 is the conditional model, 0 the one without labels.
         classifier: of data that was noised by the denoiser's process.
-        name: of the condition that holds the label.
+        name: of the condition that holds the label; "" for the one it was trained on, or "label".
     """
 
     needs_condition: ClassVar[bool] = True
 
     scale: float
     classifier: NoisyClassifier = field(repr=False)
-    name: str = "label"
+    name: str = ""
     _evaluations_before: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +52,9 @@ class ClassifierGuidance(Guidance):
             raise ClarionError(f"scale must be a finite number, got {self.scale}.")
         if not isinstance(self.classifier, NoisyClassifier):
             raise ClarionError(f"classifier must be a NoisyClassifier, got {self.classifier!r}.")
+        data = self.classifier.data
+        name = self.name or (data.name if data else "label")
+        object.__setattr__(self, "name", name)
         object.__setattr__(self, "_evaluations_before", self.classifier.num_evaluations)
 
     def __call__(self, denoiser: Denoiser) -> Denoiser:
@@ -63,6 +66,7 @@ class ClassifierGuidance(Guidance):
         return super().__call__(denoiser)
 
     def bind(self, space: SampleSpace) -> Self:
+        self._check_data(space)
         self._check(space.condition)
         self.classifier.to(space.device)
         return self
@@ -101,6 +105,19 @@ class ClassifierGuidance(Guidance):
             (pull,) = torch.autograd.grad(total, x, create_graph=is_within)
         return pull
 
+    def _check_data(self, space: SampleSpace) -> None:
+        """Refuse a classifier of other data than the samples, whose gradient would mean nothing."""
+        known = self.classifier.data
+        if known is None:
+            return
+        if known.shape != space.shape:
+            raise _misfit("shape", known.shape, space.shape)
+        if space.normalizer is not None and known.normalizer != space.normalizer:
+            raise _misfit("normaliser", known.normalizer, space.normalizer)
+        classes = space.spec.get(self.name, known.classes)
+        if not known.classes.means_the_same_as(classes):
+            raise _misfit(f"classes of {self.name!r}", known.classes, classes)
+
     def _check(self, condition: Condition | None) -> None:
         plain = _plain(condition, self.name)
         label, present = plain.values[self.name], plain.present[self.name]
@@ -128,3 +145,10 @@ def _plain(condition: Condition | None, name: str) -> Condition:
             "the rule cfg takes those."
         )
     return condition
+
+
+def _misfit(what: str, own: object, models: object) -> ClarionError:
+    return ClarionError(
+        f"The classifier must have the model's {what}: it has {own}, the model {models}. Train one "
+        "for this model: clarion train-classifier MODEL."
+    )

@@ -1,0 +1,216 @@
+"""What the commands that train have in common: their flags, the folder of a run, and the run."""
+
+# Annotations are evaluated here, not kept as text: those of `parse_settings` are its arguments.
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+import torch
+import tyro
+
+from clarion.base.errors import CheckpointError, ClarionError
+from clarion.base.normalizer import Normalizer
+from clarion.cli.device import choose_device
+from clarion.cli.progress import ReadingProgress, TrainProgress
+from clarion.domains.image.recipes import NOT_NAMED
+from clarion.domains.tables import DATA
+from clarion.run import folder
+from clarion.run.classifier_config import ClassifierConfig
+from clarion.run.config import ModelConfig, TrainingConfig
+from clarion.run.examples import DataConfig, ExampleSet
+from clarion.run.serialize import TABLES, to_json
+from clarion.train.checkpoint import latest_checkpoint
+from clarion.train.loop import Trainer
+from clarion.train.objective import Objective
+
+SHORT_FORMS = {
+    "--data": "--data.source",
+    "--size": "--data.size",
+    "--resize": "--data.resize",
+    "--channels": "--data.channels",
+    "--split": "--data.split",
+    "--skip-bad": "--data.skip-bad",
+    "--conditions": "--data.conditions",
+}
+
+DATA_TABLES = TABLES | {DataConfig: DATA}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Beside the settings of the training itself.
+
+    Args:
+        out: folder of the run; by default runs/<name>-<time>-<hash of the settings>.
+        resume: folder of a run to go on with; its settings are those it was started with.
+        device: where to train.
+        stop_after: stop, saved, once this many steps are done in all.
+        json: print reports as JSON lines instead of a progress bar.
+    """
+
+    out: Path | None = None
+    resume: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    stop_after: int | None = None
+    json: bool = False
+
+
+class Prepared(NamedTuple):
+    """What is trained, once the data are open.
+
+    Args:
+        described: what comes out of it.
+        normalizer: between the units of the data and those of the model.
+        objective: its loss.
+    """
+
+    described: ModelConfig | ClassifierConfig
+    normalizer: Normalizer
+    objective: Objective
+
+
+O = TypeVar("O", bound=Options)  # noqa: E741
+C = TypeVar("C", bound=TrainingConfig)
+
+
+def is_resumed(arguments: list[str]) -> bool:
+    """Whether the words of the command line ask to go on with a run."""
+    return any(word.split("=")[0] == "--resume" for word in arguments)
+
+
+def wants_help(arguments: list[str]) -> bool:
+    """Whether the words of the command line ask for help."""
+    return any(word in ("-h", "--help") for word in arguments)
+
+
+def parse_settings(
+    arguments: list[str],
+    options: type[O],
+    default: C,
+    *,
+    command: str,
+    description: str,
+    chosen: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[O, C]:
+    """Options and settings from the words of the command line.
+
+    Args:
+        arguments: the words.
+        options: a class of options.
+        default: the settings that flags change.
+        command: as it is typed.
+        description: for its help.
+        chosen: settings that were taken from the words before.
+
+    Raises:
+        ClarionError: for settings that cannot be, or any beside `--resume`.
+    """
+
+    def collect(
+        options: Annotated[options, tyro.conf.arg(name="")],  # pyright: ignore
+        config: Annotated[type(default), tyro.conf.arg(name="")] = default,  # pyright: ignore
+    ) -> tuple[Any, Any]:
+        return options, config
+
+    given, config = tyro.cli(
+        collect,
+        args=[_in_full(word) for word in arguments],
+        prog=command,
+        description=description,
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+    if given.stop_after is not None and given.stop_after < 1:
+        raise ClarionError(f"stop_after must be at least 1, got {given.stop_after}.")
+    source = config.data.source
+    if is_resumed(arguments) and (chosen or config != _with_source(default, source)):
+        raise ClarionError(
+            "A resumed training keeps its settings; beside --resume only --data may be given, "
+            "to say where the same data are now."
+        )
+    place = Path(source).expanduser()
+    if place.exists():  # written in full, so that a run can be resumed from any folder
+        config = _with_source(config, str(place.resolve()))
+    return given, config
+
+
+def train(
+    command: str,
+    name: str,
+    options: Options,
+    config: C,
+    prepare: Callable[[C, ExampleSet, Path | None], Prepared],
+) -> int:
+    """Train, and say where the run stands; returns the exit status.
+
+    Args:
+        command: as it is typed, "clarion train".
+        name: with which the run's folder begins.
+        options: where, and how far.
+        config: the settings; of a run that is resumed only the data's source is taken from them.
+        prepare: says what is trained, given the settings, the data, and the folder of the run where
+            one is resumed.
+    """
+    device = torch.device(choose_device(options.device))
+    source = config.data.source
+    is_new = options.resume is None
+    if options.resume is not None:
+        run = options.resume
+        config = folder.read_train_config(run, DATA, type(config))
+        if source != NOT_NAMED:
+            config = _with_source(config, source)
+    else:
+        if source == NOT_NAMED:
+            raise ClarionError("Name the data: --data FOLDER, parquet files, or a hub name.")
+        run = options.out or Path("runs") / _run_name(name, config)
+        if run.exists() and any(run.iterdir()):
+            raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")
+    known = None if is_new else folder.read_description(run)
+    spec = known.condition if isinstance(known, ModelConfig) else None
+    with ReadingProgress() as progress:
+        examples, validation = config.data.open(progress.reading, spec), None
+        if config.validation is not None:
+            validation = config.validation.open(progress.reading, examples.condition_spec)
+    described, normalizer, objective = prepare(config, examples, options.resume)
+    trainer = Trainer(config, objective, examples, validation, normalizer, run, device)
+    if is_new:
+        folder.write_description(run, described, normalizer, config, DATA_TABLES)
+    else:
+        if folder.read_description(run) != described:
+            raise CheckpointError(
+                f"The data no longer fit {run}: they give another shape or other classes than when "
+                f"it was started."
+            )
+        checkpoint = latest_checkpoint(run)
+        if checkpoint is not None:
+            trainer.resume(checkpoint)
+    with TrainProgress(run, config.num_steps, as_json=options.json) as progress:
+        if is_new:
+            progress.describe(config.data.describe(examples))
+        is_complete = trainer.train(progress.report, options.stop_after)
+    done = f"Trained, {config.num_steps} steps"
+    state = done if is_complete else f"Stopped at step {trainer.step}"
+    hint = "" if is_complete else f"\nGo on with: {command} --resume {run}"
+    print(f"{state}: {run}{hint}", file=sys.stderr if options.json else sys.stdout)
+    return 0
+
+
+def _with_source(config: C, source: str) -> C:
+    return replace(config, data=replace(config.data, source=source))
+
+
+def _in_full(word: str) -> str:
+    flag, equals, value = word.partition("=")
+    return SHORT_FORMS.get(flag, flag) + equals + value
+
+
+def _run_name(name: str, config: TrainingConfig) -> str:
+    settings = json.dumps(to_json(config, DATA_TABLES), sort_keys=True)
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:6]
+    return f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{digest}"
