@@ -41,5 +41,6 @@ DOMAINS: NameTable[Domain] = NameTable(
 DATA: NameTable[type[DataConfig]] = NameTable("kind of data", {"image": ImageData})
 
 RECIPES: NameTable[Callable[[], TrainConfig]] = NameTable(
-    "recipe", {"fashion": image.fashion, "images": image.images}
+    "recipe",
+    {"fashion": image.fashion, "images": image.images, "text_to_image": image.text_to_image},
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from clarion.base.condition import ClassEntry
 from clarion.domains.image.data import ImageData
 from clarion.nets.unet import UNetConfig
@@ -85,3 +87,13 @@ def pictures_like(model: ModelConfig) -> ImageData:
         size=height if height == width else None,
         class_names=names[0] if len(names) == 1 else (),
     )
+
+
+def text_to_image() -> TrainConfig:
+    """Your own pictures with a text on each, in a column `caption`.
+
+    Command: `clarion train text_to_image --data FOLDER --size 32 --resize crop`, where the folder
+    has a `metadata.csv`, or parquet files. Where the column has another name, add `--conditions
+    caption=text:NAME`. The network is that of `images`.
+    """
+    return replace(images(), data=ImageData(source=NOT_NAMED, conditions=("caption=text",)))
