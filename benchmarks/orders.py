@@ -11,7 +11,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from clarion.process import PROCESSES
-from clarion.sample import SAMPLERS
+from clarion.sample import SAMPLERS, AffineSampler
 from clarion.verify.gaussian_flow import EXAMPLE
 from clarion.verify.suite.orders import (
     END,
@@ -30,7 +30,8 @@ def main() -> None:
     benchmark = Benchmark(__file__, __doc__ or "")
     results: dict[str, dict[str, object]] = {}
     table = Table("sampler", "start", "stated", *PROCESSES)
-    deterministic = {n: cls for n, cls in SAMPLERS.items() if not cls().is_stochastic}
+    affine = {n: cls for n, cls in SAMPLERS.items() if issubclass(cls, AffineSampler)}
+    deterministic = {n: cls for n, cls in affine.items() if not cls().is_stochastic}
     starts = {"start": VARIED["start"]}
     for name, start, sampler in (
         (name, options.get("start", ""), sampler)

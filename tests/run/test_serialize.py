@@ -26,6 +26,7 @@ from clarion.run import folder
 from clarion.run.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 from clarion.run.examples import DataConfig
 from clarion.run.serialize import TABLES, from_json, to_json
+from clarion.sample import ParticleSampler
 
 ALL_TABLES = TABLES | {DataConfig: DATA}
 ARGUMENTS = {
@@ -55,7 +56,8 @@ ENTRIES = [
     (base, name)
     for base, table in ALL_TABLES.items()
     if base not in (Guidance, Operator)  # these are typed, and not saved
-    for name in table
+    for name, kind in table.items()
+    if kind is not ParticleSampler  # it holds a function
 ]
 
 

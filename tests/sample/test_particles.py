@@ -13,14 +13,13 @@ from clarion.base.normalizer import Normalizer
 from clarion.denoise import Denoiser, Estimate
 from clarion.denoise.exact import GaussianDenoiser, MixtureDenoiser
 from clarion.guide import SampleSpace
-from clarion.guide.gradient.reward import Reward
 from clarion.process import VPCosine
 from clarion.sample import ParticleSampler, generate, sample
 from clarion.sample.ancestral import DDIMSampler, DDPMSampler, EulerSampler
 from clarion.sample.dpmpp_sde import DPMpp2MSDESampler
 from clarion.sample.heun import EDMSampler, HeunSampler
 from clarion.sample.langevin import PredictorCorrectorSampler
-from clarion.sample.particles import pick
+from clarion.sample.resampling import resample
 
 PROCESS = VPCosine()
 LEVELS = torch.tensor([40.0, 6.0, 2.5, 1.2, 0.6, 0.25, 0.08], dtype=torch.float64)
@@ -80,7 +79,7 @@ def test_base_law_is_that_of_the_sampler():
 
 def test_a_linear_reward_moves_a_normal():
     mean, variance = base_law()
-    x = drawn(ParticleSampler(Reward(linear, 0.8), 64))
+    x = drawn(ParticleSampler(linear, 0.8, 64))
     check_normal(x, mean + 0.8 * variance, variance, bias=0.02)
 
 
@@ -88,14 +87,14 @@ def test_a_linear_reward_moves_a_normal():
 def test_a_quadratic_reward_narrows_a_normal(threshold):
     mean, variance = base_law()
     precision = 1 / variance + 2
-    x = drawn(ParticleSampler(Reward(squared, 2.0), 64, ess_threshold=threshold))
+    x = drawn(ParticleSampler(squared, 2.0, 64, ess_threshold=threshold))
     check_normal(x, (mean / variance + 2) / precision, 1 / precision, bias=0.02)
 
 
 def test_a_reward_without_a_gradient_weighs_modes():
     """Each mode is half of a symmetric mixture, so that their odds become exp(scale)."""
     denoiser = MixtureDenoiser(PROCESS, [0.5, 0.5], [[-2.0], [2.0]], 0.25)
-    x = drawn(ParticleSampler(Reward(is_above, 2.0), 64), denoiser)
+    x = drawn(ParticleSampler(is_above, 2.0, 64), denoiser)
     share = math.exp(2) / (1 + math.exp(2))
     found = float((x > 0).double().mean())
     assert abs(found - share) < 4 * math.sqrt(share * (1 - share) / len(x)) + 0.005
@@ -105,7 +104,7 @@ def test_the_bias_falls_with_the_particles():
     mean, variance = base_law()
     wanted = mean + 1.5 * variance
     biases = [
-        abs(float(drawn(ParticleSampler(Reward(linear, 1.5), count)).mean()) - wanted)
+        abs(float(drawn(ParticleSampler(linear, 1.5, count)).mean()) - wanted)
         for count in (1, 4, 16, 64)
     ]
     error = 4 * math.sqrt(variance / 4000)
@@ -120,7 +119,7 @@ def test_the_bias_falls_with_the_particles():
 def test_other_samplers_are_weighed_by_what_they_leave(sampler, threshold):
     """The law of the sampler alone is taken from it, with windows for both."""
     alone = drawn(sampler, n=20000, seed=3)
-    x = drawn(ParticleSampler(Reward(linear, 0.8), 64, sampler, threshold), n=2000)
+    x = drawn(ParticleSampler(linear, 0.8, 64, sampler=sampler, ess_threshold=threshold), n=2000)
     mean, variance = float(alone.mean()), float(alone.var())
     check_normal(x, mean + 0.8 * variance, variance, bias=0.05)
 
@@ -128,54 +127,14 @@ def test_other_samplers_are_weighed_by_what_they_leave(sampler, threshold):
 def test_best_of_n_has_the_law_of_the_largest():
     """P(max <= x) = Phi(x)^n: put through it, the samples are uniform."""
     mean, variance = base_law()
-    sampler = ParticleSampler(Reward(linear, 1.0), 8, ess_threshold=0.0, choose="best")
+    sampler = ParticleSampler(linear, 1.0, 8, ess_threshold=0.0, choose="best")
     x = drawn(sampler)
     uniform = torch.special.ndtr((x - mean) / math.sqrt(variance)).pow(8).sort().values
     steps = torch.arange(len(x), dtype=torch.float64) / len(x)
     distance = max(float((uniform - steps).max()), float((steps + 1 / len(x) - uniform).max()))
     assert distance < 1.63 / math.sqrt(len(x))  # Kolmogorov's distance, at 1 in 100
-    smallest = drawn(replace(sampler, reward=Reward(linear, -1.0)))
+    smallest = drawn(replace(sampler, scale=-1.0))
     assert float(smallest.mean()) < mean - math.sqrt(variance)
-
-
-@pytest.mark.parametrize("strength", [0.5, 1.0])
-def test_twisting_keeps_the_law_and_the_particles(strength):
-    """A steered denoiser, rightly or too weakly, has the same law at a fraction of the particles.
-
-    The tilt moves the mean by three deviations, which 16 particles alone cannot follow.
-    """
-    mean, variance = base_law(FINE)
-    scale = 3 / math.sqrt(variance)
-    reward = Reward(linear, scale)
-    sampler = ParticleSampler(reward, 16)
-    twisted = drawn(sampler, Reward(linear, strength * scale)(DENOISER), n=1000, levels=FINE)
-    plain = drawn(sampler, n=1000, levels=FINE)
-    wanted = mean + scale * variance
-    assert abs(float(plain.mean()) - wanted) > 0.3
-    if strength == 1:
-        check_normal(twisted, wanted, variance, bias=0.05)
-    else:
-        assert abs(float(twisted.mean()) - wanted) < abs(float(plain.mean()) - wanted) / 2
-
-
-def test_twisting_is_exact_in_expectation_of_the_weights():
-    """Without resampling the mean weight of independent particles is Z = E exp(scale x0)."""
-    mean, variance = base_law(FINE)
-    reward = Reward(linear, 0.8)
-    kept = []
-
-    class Keep(ParticleSampler):
-        def finish(self, state, streams):
-            kept.append(state[-2])
-            return super().finish(state, streams)
-
-    sampler = Keep(reward, 1, ess_threshold=0.0)
-    drawn(sampler, reward(DENOISER), n=5000, levels=FINE)
-    weights = kept[0].exp()
-    z = math.exp(0.8 * mean + 0.8**2 * variance / 2)
-    assert abs(float(weights.mean()) - z) < 4 * float(weights.std()) / math.sqrt(5000)
-    # Without twisting the weights would be exp(0.8 x0), of this relative deviation.
-    assert float(weights.std() / z) < 0.5 * math.sqrt(math.expm1(0.8**2 * variance))
 
 
 class Elementwise(Denoiser):
@@ -194,7 +153,13 @@ def first(x0, condition):
 def test_a_sample_does_not_depend_on_its_batch(inner, choose):
     reports = []
     sampler = ParticleSampler(
-        Reward(first, 3.0), 5, inner, 0.9, choose, report=lambda *told: reports.append(told)
+        first,
+        3.0,
+        5,
+        sampler=inner,
+        ess_threshold=0.9,
+        choose=choose,
+        report=lambda *told: reports.append(told),
     )
     settings = {"sampler": sampler, "num_steps": 6, "seed": 5}
     denoiser, shape = Elementwise(PROCESS), (3, 5)
@@ -209,7 +174,7 @@ def test_a_sample_does_not_depend_on_its_batch(inner, choose):
 @pytest.mark.parametrize("inner", [DDPMSampler(), DPMpp2MSDESampler(), EDMSampler(s_churn=5.0)])
 def test_one_particle_is_the_sampler_alone(inner):
     settings = {"n": 7, "num_steps": 6, "seed": 5}
-    sampler = ParticleSampler(Reward(first, 3.0), 1, inner)
+    sampler = ParticleSampler(first, 3.0, 1, sampler=inner)
     alone = sample(Elementwise(PROCESS), (3, 5), sampler=inner, **settings)
     assert torch.equal(sample(Elementwise(PROCESS), (3, 5), sampler=sampler, **settings), alone)
 
@@ -217,7 +182,9 @@ def test_one_particle_is_the_sampler_alone(inner):
 def test_the_best_of_a_deterministic_sampler():
     """Its particles differ in their start alone, and the best is best among them."""
     settings = {"num_steps": 4, "n": 3}
-    sampler = ParticleSampler(Reward(first, 1.0), 6, HeunSampler(), 0.0, "best")
+    sampler = ParticleSampler(
+        first, 1.0, 6, sampler=HeunSampler(), ess_threshold=0.0, choose="best"
+    )
     best = sample(Elementwise(PROCESS), (2, 2), sampler=sampler, **settings)
     one = sample(
         Elementwise(PROCESS), (2, 2), sampler=replace(sampler, num_particles=1), **settings
@@ -235,7 +202,7 @@ def test_each_sample_has_its_own_condition():
     condition = encode_condition({"label": ClassEntry(3)}, {"label": [0, 2, 2, 0, 1]}, 5)
     normalizer = Normalizer((1.0,), (2.0,))
     space = SampleSpace((1,), normalizer, condition=condition)
-    sampler = ParticleSampler(Reward(towards, 400.0), 400, ess_threshold=0.0).bind(space)
+    sampler = ParticleSampler(towards, 400.0, 400, ess_threshold=0.0).bind(space)
     found = generate(
         DENOISER, (1,), n=5, batch_size=2, condition=condition, sampler=sampler, num_steps=5
     )
@@ -246,7 +213,7 @@ def test_each_sample_has_its_own_condition():
 def test_the_report():
     told = []
     sampler = ParticleSampler(
-        Reward(linear, 2.0), 8, report=lambda *values: told.append(values), ess_threshold=0.6
+        linear, 2.0, 8, report=lambda *values: told.append(values), ess_threshold=0.6
     )
     drawn(sampler, n=50)
     assert [t for t, _, _ in told] == pytest.approx(TIMES[:-1].tolist(), abs=1e-12)
@@ -262,7 +229,7 @@ def test_systematic_resampling_keeps_the_expected_numbers():
     weights = torch.tensor([[0.5, 0.0, 0.13, 0.37], [1.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
     total = torch.zeros_like(weights)
     for at in torch.linspace(0, 1, 201, dtype=torch.float64)[:-1]:
-        chosen = pick(weights.log(), ((torch.arange(4) + at) / 4).expand(2, 4))
+        chosen = resample(weights.log(), at.expand(2, 1))
         copies = torch.nn.functional.one_hot(chosen, 4).sum(1)
         assert ((copies >= (4 * weights).floor()) & (copies <= (4 * weights).ceil())).all()
         total += copies
@@ -275,25 +242,74 @@ def test_systematic_resampling_keeps_the_expected_numbers():
         ({"num_particles": 0}, ClarionError, "num_particles must be a whole number, at least 1"),
         ({"ess_threshold": 1.1}, ClarionError, r"ess_threshold must be .* in \[0, 1\], got 1.1"),
         ({"choose": "worst"}, ClarionError, "choose"),
+        ({"scale": math.inf}, ClarionError, "scale must be a finite number, got inf"),
         ({"sampler": "ddpm"}, ClarionError, "moved by a sampler such as DDPMSampler"),
         ({"sampler": EulerSampler()}, ClarionError, "would stay alike.*ess_threshold=0"),
         ({"sampler": DDIMSampler(eta=0.0)}, ClarionError, "would stay alike"),
     ],
 )
 def test_settings_that_cannot_be_used(settings, error, message):
-    given = {"reward": Reward(linear, 1.0), "num_particles": 4} | settings
+    given = {"fn": linear, "scale": 1.0, "num_particles": 4} | settings
     with pytest.raises(error, match=message):
         ParticleSampler(**given)
 
 
-@pytest.mark.parametrize("inner", [DPMpp2MSDESampler(), EDMSampler(s_churn=5.0)])
-def test_a_sampler_with_a_memory_cannot_be_twisted(inner):
-    reward = Reward(linear, 1.0)
-    with pytest.raises(ClarionError, match="a sampler without a memory, such as DDPMSampler"):
-        drawn(ParticleSampler(reward, 4, inner), reward(DENOISER), n=2)
+def test_minus_infinity_forbids_a_sample():
+    """What is left is the normal law above 0, and each half alone has the law of the other."""
+    mean, variance = base_law()
+
+    def allowed(x0, condition):
+        return is_above(x0, condition).log()
+
+    x = drawn(ParticleSampler(allowed, 1.0, 64))
+    assert x.min() > 0
+    # Put through its distribution function, the samples are uniform.
+    below = math.erfc(mean / math.sqrt(2 * variance)) / 2
+    uniform = (torch.special.ndtr((x - mean) / math.sqrt(variance)) - below) / (1 - below)
+    uniform = uniform.sort().values
+    steps = torch.arange(len(x), dtype=torch.float64) / len(x)
+    distance = max(float((uniform - steps).max()), float((steps + 1 / len(x) - uniform).max()))
+    assert distance < 1.63 / math.sqrt(len(x))  # Kolmogorov's distance, at 1 in 100
 
 
-def test_an_infinite_reward_is_refused():
-    sampler = ParticleSampler(Reward(lambda x0, _: is_above(x0, _).log(), 1.0), 4)
-    with pytest.raises(SamplingError, match=r"weights that are not finite.*not infinity"):
-        drawn(sampler, n=5)
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x0, _: torch.where(x0[:, 0] > 3, math.nan, x0[:, 0]),  # at some steps, for some
+        lambda x0, _: torch.where(x0[:, 0] > 1, math.inf, x0[:, 0]),
+        lambda x0, _: x0[:, 0] - math.inf,
+    ],
+)
+def test_rewards_that_give_no_weights_are_refused(fn, threshold):
+    sampler = ParticleSampler(fn, 1.0, 16, ess_threshold=threshold)
+    with pytest.raises(SamplingError, match=r"of 40 samples have no weights: the reward is NaN or"):
+        drawn(sampler, n=40)
+
+
+def test_a_model_that_breaks_is_not_blamed_on_the_reward():
+    class Breaks(Denoiser):
+        def estimate(self, x_t, t, condition):
+            return Estimate(torch.where(t[0] < 0.2, math.nan, x_t))
+
+    with pytest.raises(SamplingError, match="not finite: the model returned NaN or infinity"):
+        drawn(ParticleSampler(linear, 1.0, 4), Breaks(PROCESS), n=5)
+
+
+@pytest.mark.parametrize(
+    ("fn", "message"),
+    [
+        (lambda x0, _: x0, r"one number a sample, shape \(2,\), got \(2, 3\)"),
+        (lambda x0, _: x0[:, 0] * math.nan, "must be a number, got .*nan"),
+        (lambda x0, _: x0[:, 7], r"fails on samples of shape \(3,\)"),
+        (lambda x0, _: x0[:, 0] - x0.mean(), "must not depend on the others"),
+    ],
+)
+def test_a_wrong_reward_is_refused_before_sampling(fn, message):
+    with pytest.raises(ClarionError, match=message):
+        ParticleSampler(fn, 1.0, 4).bind(SampleSpace((3,)))
+
+
+def test_the_name_alone_is_too_little():
+    with pytest.raises(ClarionError, match=r"needs fn, scale, num_particles; give ParticleSampler"):
+        sample(DENOISER, (1,), n=1, sampler="particles")

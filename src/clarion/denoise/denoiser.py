@@ -23,11 +23,25 @@ class Visit:
         next_t: the time to which the sampler goes from here, 0 for clean data; None: not known.
         memory: shared by all stops of one run through the times, and empty at its start: here a
             rule may keep what it has to remember from one stop to the next.
+        faults: shared likewise: what went wrong -> for which rows, (batch,) bool; see `note`.
     """
 
     t: float
     next_t: float | None = None
     memory: dict[Any, Any] = field(default_factory=dict)
+    faults: dict[str, Tensor] = field(default_factory=dict)
+
+    def note(self, fault: str, rows: Tensor) -> None:
+        """Remember what went wrong without waiting for the device, which a step must not.
+
+        Where a sample is not finite in the end, the message names its faults.
+
+        Args:
+            fault: what, as part of a sentence.
+            rows: where, (batch,) bool.
+        """
+        before = self.faults.get(fault)
+        self.faults[fault] = rows if before is None else before | rows
 
 
 class _Count:

@@ -21,8 +21,8 @@ class Estimate:
 
     Args:
         mean: (batch, *shape), in the units of the data, never clipped.
-        untwisted: the mean without the reward by which it was steered last, for a sampler that
-            corrects for that steering; None where there was none. Combining estimates drops it.
+        untwisted: the mean without the rule that steered it last, for a sampler that corrects for
+            that steering; None where no rule `twists`. Combining estimates drops it.
     """
 
     mean: Tensor

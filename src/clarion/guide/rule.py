@@ -63,6 +63,9 @@ class Guidance(ABC):
     needs_condition: ClassVar[bool] = False
     """Whether it has nothing to steer by where all conditions are absent."""
 
+    twists: ClassVar[bool] = False
+    """Whether its estimates hold `untwisted`, by which a sampler may correct for the steering."""
+
     t_low: float = field(default=0.0, kw_only=True)
     t_high: float = field(default=1.0, kw_only=True)
 
@@ -153,3 +156,12 @@ class Steered(DenoiserWrapper):
     def num_evaluations(self) -> int:
         """Network evaluations of the denoiser within and of the rule."""
         return self.inner.num_evaluations + self.rule.num_evaluations
+
+
+def rules_round(denoiser: Denoiser) -> list[Guidance | None]:
+    """The rules round a denoiser, outermost first; None for a wrapper that is no rule."""
+    rules: list[Guidance | None] = []
+    while isinstance(denoiser, DenoiserWrapper):
+        rules.append(denoiser.rule if isinstance(denoiser, Steered) else None)
+        denoiser = denoiser.inner
+    return rules

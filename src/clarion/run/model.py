@@ -21,7 +21,7 @@ from clarion.run.config import ModelConfig
 from clarion.run.files import write_folder, write_tensors
 from clarion.run.opening import load_weights, locate
 from clarion.run.serialize import parse_kind
-from clarion.run.steering import read_rules, steer
+from clarion.run.steering import read_rules, read_sampler, steer
 from clarion.sample.loop import Callback, generate, sample_indices
 from clarion.sample.sampler import Sampler
 
@@ -116,7 +116,8 @@ class Model:
                 with a weight, whose estimates are added up.
             negative: what guidance steers away from, written as `condition`.
             guidance: a rule, or several, the first innermost; also as typed, "cfg:3@0.2-0.7".
-            sampler: a sampler, or its name, with settings if need be: "ddim:eta=0.5".
+            sampler: a sampler, or its name, with settings if need be: "ddim:eta=0.5",
+                "particles:FILE.py#FUNCTION:SCALE:NUM".
             num_steps: steps of the grid.
             grid: time grid, or its name, with settings if need be: "karras:rho=5".
             seed: seed of the whole set.
@@ -137,8 +138,7 @@ class Model:
         given = given.to(device)
         spec = self.config.condition
         space = SampleSpace(self.config.shape, self.normalizer, device, given, spec)
-        if isinstance(sampler, str):
-            sampler = parse_kind(Sampler, sampler)
+        sampler = read_sampler(sampler)
         sampler = sampler.bind(space) if isinstance(sampler, Sampler) else sampler
         denoiser = steer(self.denoiser, self.rules(guidance), space)
         batches = generate(

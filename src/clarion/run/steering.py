@@ -1,8 +1,9 @@
-"""Guidance rules as they are typed, and a model steered by several of them."""
+"""Guidance rules and samplers as they are typed, and a model steered by several rules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from clarion.base.condition import Condition
@@ -10,11 +11,12 @@ from clarion.base.errors import ClarionError
 from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.denoiser import Denoiser
 from clarion.guide.compose import Compose
-from clarion.guide.gradient.reward import RewardFunction
+from clarion.guide.gradient.reward_function import RewardFunction
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.run.classifier import load_classifier
 from clarion.run.functions import load_function
 from clarion.run.serialize import parse_kind
+from clarion.sample.sampler import AffineSampler, Sampler
 
 Load = Callable[[str], Denoiser]
 """Name of a run or a saved model, as `Model.load` takes it -> its denoiser."""
@@ -43,6 +45,15 @@ def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
         if not isinstance(rule, Guidance):
             raise ClarionError(f"guidance must be rules such as CFG(3.0), got {rule!r}.")
     return rules
+
+
+def read_sampler(sampler: Sampler | str) -> Sampler:
+    """The sampler that was given, as such or as it is typed: "particles:FILE.py#FUNCTION:30:16"."""
+    readers: Mapping[Any, Callable[[str], Any]] = {
+        RewardFunction: load_function,
+        AffineSampler: partial(parse_kind, Sampler),
+    }
+    return parse_kind(Sampler, sampler, readers) if isinstance(sampler, str) else sampler
 
 
 def steer(denoiser: Denoiser, rules: tuple[Guidance, ...], space: SampleSpace) -> Denoiser:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import signature
 from typing import Any, TypeVar
 
 import torch
@@ -73,6 +74,7 @@ def sample(
         SamplingError: if a result is not finite.
     """
     sampler = _named(sampler, Sampler, SAMPLERS)
+    sampler.check(denoiser)
     if times is None:
         times = _named(grid, Grid, GRIDS)(denoiser.process, num_steps)
     if dtype not in (torch.float32, torch.float64):
@@ -96,7 +98,9 @@ def sample(
     asked = torch.tensor([stage.t for stage in plan.stages], dtype=dtype, device=device)
     asked = asked.unsqueeze(1).repeat(1, len(state[0])).unbind()
     memory: dict[Any, Any] = {}
-    denoisers = [denoiser.at(Visit(stage.t, stage.next_t, memory)) for stage in plan.stages]
+    faults: dict[str, Tensor] = {}
+    visits = [Visit(stage.t, stage.next_t, memory, faults) for stage in plan.stages]
+    denoisers = [denoiser.at(visit) for visit in visits]
 
     for done, (stage, t, denoise) in enumerate(zip(plan.stages, asked, denoisers, strict=True), 1):
         x = state[0]
@@ -106,7 +110,7 @@ def sample(
             callback(done, len(plan.stages), estimate)
 
     x0 = sampler.finish(state, streams)
-    _check_finite(x0, sampler)
+    _check_finite(x0, sampler, faults)
     return x0
 
 
@@ -168,13 +172,20 @@ def sample_indices(n: int | None, indices: Iterable[int] | None) -> list[int]:
 
 def _named(given: str | T, kind: type[T], table: NameTable[type[T]]) -> T:
     """The sampler or grid that was given, or the one of that name at its defaults."""
-    chosen = table[given]() if isinstance(given, str) else given
-    if not isinstance(chosen, kind):
+    if isinstance(given, str):
+        cls = table[given]
+        needed = [p.name for p in signature(cls).parameters.values() if p.default is p.empty]
+        if needed:
+            raise ClarionError(
+                f"The {table.kind} {given!r} needs {', '.join(needed)}; give {cls.__name__}(...)."
+            )
+        given = cls()
+    if not isinstance(given, kind):
         example = f"{next(iter(table.values())).__name__}()"
         raise ClarionError(
             f"{table.kind} must be a name, or an instance such as {example}, got {given!r}."
         )
-    return chosen
+    return given
 
 
 def _check_rows(condition: Condition | None, n: int) -> None:
@@ -189,10 +200,12 @@ def _device_of(denoiser: Denoiser) -> torch.device:
     return torch.device("cpu")
 
 
-def _check_finite(x: Tensor, sampler: Sampler) -> None:
+def _check_finite(x: Tensor, sampler: Sampler, faults: Mapping[str, Tensor]) -> None:
     num_bad = int((~x.isfinite()).flatten(1).any(dim=1).sum())
     if num_bad:
+        known = [fault for fault, rows in faults.items() if rows.any()]
         raise SamplingError(
-            f"{num_bad} of {len(x)} samples drawn with {sampler} are not finite: the model "
-            f"returned NaN or infinity. Try a smaller guidance_scale or more steps."
+            f"{num_bad} of {len(x)} samples drawn with {sampler} are not finite: "
+            f"{' and '.join(known) or 'the model returned NaN or infinity'}. "
+            f"Try a smaller guidance_scale or more steps."
         )

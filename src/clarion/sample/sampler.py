@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.streams import SampleStreams
+from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import Estimate
 from clarion.guide.rule import SampleSpace
 from clarion.process.gaussian import GaussianProcess
@@ -49,6 +50,14 @@ class Sampler(ABC):
     def given(self, condition: Condition | None) -> Self:
         """The same sampler for one batch: what is asked for, a row for each row of the state."""
         return self
+
+    def check(self, denoiser: Denoiser) -> None:
+        """Refuse a denoiser that this sampler cannot follow.
+
+        Raises:
+            ClarionError: naming the rule round it that is in the way.
+        """
+        return
 
     @abstractmethod
     def plan(self, process: Any, times: Tensor, dtype: torch.dtype = torch.float64) -> Any:

@@ -14,6 +14,7 @@ from clarion.sample.dpmpp_sde import DPMpp2MSDESampler
 from clarion.sample.exponential import DPMpp2MSampler, DPMpp3MSampler, UniPCSampler
 from clarion.sample.heun import EDMSampler, HeunSampler
 from clarion.sample.langevin import AnnealedLangevinSampler, PredictorCorrectorSampler
+from clarion.sample.particles import ParticleSampler
 from clarion.sample.repaint import RePaintSampler
 from clarion.sample.sampler import Sampler
 
@@ -35,6 +36,7 @@ SAMPLERS: NameTable[type[Sampler]] = NameTable(
         "annealed_langevin": AnnealedLangevinSampler,
         "predictor_corrector": PredictorCorrectorSampler,
         "repaint": RePaintSampler,
+        "particles": ParticleSampler,
     },
 )
-"""Name -> class; each is built without arguments, and its fields are its options."""
+"""Name -> class, whose fields are its options; all but those of `particles` have defaults."""

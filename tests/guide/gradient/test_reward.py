@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from clarion.base.condition import ClassEntry, encode_condition
-from clarion.base.errors import ClarionError
+from clarion.base.errors import ClarionError, SamplingError
 from clarion.base.normalizer import Normalizer
 from clarion.denoise import Visit
 from clarion.denoise.exact import GaussianDenoiser, MixtureDenoiser, SubspaceDenoiser
 from clarion.guide import Reward, SampleSpace
+from clarion.guide.gradient.reward_function import bind_reward
 from clarion.lab.axes import random_axes
 from clarion.process import EDM, PROCESSES, VPCosine
 from clarion.run.steering import read_rules
@@ -144,7 +145,7 @@ def test_a_bound_reward_takes_model_units_and_is_given_data_units():
     rule = Reward(lambda x0, _: x0.sum((1, 2)), 1.0).bind(space)
     x0 = torch.tensor([[[0.0, 1.0]], [[-1.0, 0.5]]])
     expected = normalizer.decode(x0).sum((1, 2))
-    torch.testing.assert_close(rule.values(x0, None), expected, rtol=0, atol=0)
+    torch.testing.assert_close(rule.fn(x0, None), expected, rtol=0, atol=0)
     assert not torch.equal(expected, x0.sum((1, 2)))
 
 
@@ -157,7 +158,7 @@ def test_a_reward_is_given_the_condition_of_its_rows():
         return -((x0 - condition.values["label"].unsqueeze(1)) ** 2).sum(1)
 
     rule = Reward(towards_label, 1.0).bind(space)
-    actual = rule.values(torch.zeros(3, 2), condition)
+    actual = rule.fn(torch.zeros(3, 2), condition)
     assert actual.tolist() == [-32.0, -2.0, -18.0]
     one = SampleSpace((2,), condition=condition.rows(slice(1)))
     Reward(towards_label, 1.0).bind(one)
@@ -169,7 +170,7 @@ def test_a_reward_is_given_the_condition_of_its_rows():
         (lambda x0, _: x0.sum(), r"one number a sample, shape \(2,\), got \(\)"),
         (lambda x0, _: x0, r"got \(2, 2\)"),
         (lambda x0, _: 1.0, r"got 1\.0"),
-        (lambda x0, _: (x0 * math.nan).sum(1), "NaN in some of 2 samples"),
+        (lambda x0, _: (x0 * math.nan).sum(1), "must be a number, got .*nan"),
         (lambda x0, _: x0.sum(1) - x0.mean(), "must not depend on the others"),
         (lambda x0, _: x0[:, 7], r"fails on samples of shape \(2,\): index 7"),
         (lambda x0, _: (x0 > 0).float().sum(1), "no gradient: .*`particles` needs no gradient"),
@@ -184,8 +185,23 @@ def test_what_is_no_reward_is_refused_before_sampling(fn, message):
 
 
 def test_the_values_alone_need_no_gradient():
-    rule = Reward(lambda x0, _: (x0 > 0).double().sum(1), 1.0).bind_values(SPACE)
-    assert rule.values(torch.tensor([[1.0, -1.0], [2.0, 3.0]]), None).tolist() == [1.0, 2.0]
+    fn = bind_reward(lambda x0, _: (x0 > 0).double().sum(1), SPACE)
+    assert fn(torch.tensor([[1.0, -1.0], [2.0, 3.0]]), None).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x0, _: (3 - x0[:, 0].abs()).log(),
+        lambda x0, _: x0[:, 0] + torch.where(x0[:, 0] > 3, math.nan, 0.0),  # its gradient is 1
+    ],
+)
+def test_a_reward_that_becomes_nan_on_the_way_is_named(fn):
+    """It is sound on the samples that are tried before."""
+    denoiser = GaussianDenoiser(VPCosine(), [0.0], [[16.0]])
+    rule = Reward(fn, 1.0).bind(SampleSpace((1,)))
+    with pytest.raises(SamplingError, match="the reward is NaN or its gradient not finite"):
+        sample(rule(denoiser), (1,), n=50)
 
 
 @pytest.mark.parametrize(
@@ -212,4 +228,4 @@ def test_a_reward_is_read_from_a_file(file):
     (rule,) = read_rules(f"reward:{file}#bright:2,detached@0.1-0.6", load=None)
     assert isinstance(rule, Reward)
     assert (rule.scale, rule.gradient, rule.t_low, rule.t_high) == (2.0, "detached", 0.1, 0.6)
-    assert rule.values(torch.ones(2, 2), None).tolist() == [6.0, 6.0]
+    assert rule.fn(torch.ones(2, 2), None).tolist() == [6.0, 6.0]

@@ -21,9 +21,8 @@ Source: Guo, Yuan, Yang, Chen & Wang 2024, arXiv 2404.14743, definition 1, whose
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypeAlias, get_args
+from typing import ClassVar, Literal, Self, TypeAlias, get_args
 
 import torch
 from torch import Tensor
@@ -33,24 +32,29 @@ from clarion.base.errors import ClarionError
 from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
+from clarion.guide.gradient.reward_function import (
+    RewardFunction,
+    bind_reward,
+    probe,
+    rewards_of,
+)
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.guide.vjp import estimate_with_vjp
-
-RewardFunction: TypeAlias = Callable[[Tensor, Condition | None], Tensor]
-"""Clean data (batch, *shape) in data units, their condition -> one number a sample, (batch,)."""
 
 Gradient: TypeAlias = Literal["through", "detached"]
 AddedTo: TypeAlias = Literal["score", "mean"]
 
-ROUNDING = 1e-3
-"""Share by which a float32 reward may differ between a row alone and the same row in a batch."""
-
-HINT = "The sampler `particles` needs no gradient."
+HINT = (
+    "The sampler `particles` needs no gradient: ParticleSampler(fn, scale, num), as typed "
+    "particles:FILE.py#FUNCTION:SCALE:NUM."
+)
 
 
 @dataclass(frozen=True)
 class Reward(Guidance):
     """Steers by the gradient of a reward of the estimate.
+
+    Under the sampler `particles` it must be the last rule: see there.
 
     Args:
         fn: the reward r, of x0 in data units and the condition; no sample's may depend on another.
@@ -60,6 +64,8 @@ class Reward(Guidance):
         gradient: "through" the denoiser, or "detached" from it.
         added_to: "score" or "mean".
     """
+
+    twists: ClassVar[bool] = True
 
     fn: RewardFunction
     scale: float
@@ -75,63 +81,18 @@ class Reward(Guidance):
                 known = " or ".join(map(repr, allowed))
                 raise ClarionError(f"{name} must be {known}, got {getattr(self, name)!r}.")
 
-    def values(self, x0: Tensor, condition: Condition | None) -> Tensor:
-        """The rewards, (batch,), of x0 (batch, *shape), in model units once the rule is bound.
-
-        Raises:
-            ClarionError: if they are not one number a sample.
-        """
-        rewards = self.fn(x0, condition)
-        if not isinstance(rewards, Tensor) or rewards.shape != x0.shape[:1]:
-            got = tuple(rewards.shape) if isinstance(rewards, Tensor) else repr(rewards)
-            raise ClarionError(
-                f"A reward must give one number a sample, shape ({len(x0)},), got {got}."
-            )
-        if rewards.isnan().any():
-            raise ClarionError(f"A reward is NaN in some of {len(x0)} samples.")
-        return rewards
-
-    def bind_values(self, space: SampleSpace) -> Self:
-        """The same rule whose `values` take model units; the reward may be without a gradient.
-
-        Raises:
-            ClarionError: if the reward fails on two random samples, is not one number a sample, or
-                depends on the other samples.
-        """
-        fn = self.fn
-        bound = replace(self, fn=lambda x0, condition: fn(space.decode(x0), condition))
-        x0, condition = _probe(space)
-        try:
-            together = bound.values(x0, condition).detach()
-            rows = [slice(i, i + 1) for i in range(2)]
-            alone = torch.cat(
-                [bound.values(x0[i], condition.rows(i) if condition else None) for i in rows]
-            ).detach()
-        except ClarionError:
-            raise
-        except Exception as error:
-            raise ClarionError(
-                f"The reward fails on samples of shape {space.shape}: {error}"
-            ) from error
-        if not torch.allclose(together.double(), alone.double(), rtol=ROUNDING, atol=1e-6):
-            raise ClarionError(
-                f"The reward of a sample must not depend on the others of its batch: together two "
-                f"have {together.tolist()}, each alone {alone.tolist()}."
-            )
-        return bound
-
     def bind(self, space: SampleSpace) -> Self:
-        bound = self.bind_values(space)
-        x0, condition = _probe(space)
+        fn = bind_reward(self.fn, space)
+        x0, condition = probe(space)
         try:
             with torch.enable_grad():
                 x0.requires_grad_()
-                (slope,) = torch.autograd.grad(bound.values(x0, condition).sum(), x0)
+                (slope,) = torch.autograd.grad(rewards_of(fn, x0, condition).sum(), x0)
         except RuntimeError as error:
             raise ClarionError(f"The reward has no gradient: {error} {HINT}") from error
         if not slope.isfinite().all():
             raise ClarionError(f"The gradient of the reward is not finite. {HINT}")
-        return bound
+        return replace(self, fn=fn)
 
     def is_active_at(self, t: float) -> bool:
         return self.scale != 0 and super().is_active_at(t)
@@ -146,32 +107,34 @@ class Reward(Guidance):
     ) -> Estimate:
         if self.gradient == "through":
             estimate, vjp = estimate_with_vjp(denoiser, x_t, t, condition)
-            by_x_t = vjp(self._slope(estimate.mean, condition))
+            by_x_t = vjp(self._slope(estimate.mean, condition, visit))
             slope = expand_like(denoiser.process.alpha(t), x_t) * by_x_t  # by y
         else:
             estimate = denoiser(x_t, t, condition)
-            slope = self._slope(estimate.mean, condition)
+            slope = self._slope(estimate.mean, condition, visit)
         weight = self.scale
         if self.added_to == "score":
             weight = weight * expand_like(denoiser.process.noise_level(t), x_t) ** 2
         return Estimate(estimate.mean + weight * slope, untwisted=estimate.mean)
 
-    def _slope(self, mean: Tensor, condition: Condition | None) -> Tensor:
-        """grad r at the estimate, (batch, *shape); differentiable where the estimate is."""
+    def _slope(self, mean: Tensor, condition: Condition | None, visit: Visit | None) -> Tensor:
+        """grad r at the estimate, (batch, *shape); differentiable where the estimate is.
+
+        NaN where r is NaN or the gradient not finite, so that no sample then looks sound.
+        """
         is_within = torch.is_grad_enabled() and mean.requires_grad
         with torch.enable_grad():
             x0 = mean if is_within else mean.detach().requires_grad_()
-            total = self.values(x0, condition).sum()
-            (slope,) = torch.autograd.grad(total, x0, create_graph=is_within)
-        return slope
+            rewards = rewards_of(self.fn, x0, condition)
+            (slope,) = torch.autograd.grad(rewards.sum(), x0, create_graph=is_within)
+        is_broken = rewards.detach().isnan() | ~_are_finite(slope)
+        if visit is not None:
+            visit.note(
+                "the reward is NaN or its gradient not finite", is_broken & _are_finite(mean)
+            )
+        return slope.masked_fill(expand_like(is_broken, slope), math.nan)
 
 
-def _probe(space: SampleSpace) -> tuple[Tensor, Condition | None]:
-    """Two random samples in model units, and what is asked for of two."""
-    generator = torch.Generator().manual_seed(0)
-    x0 = torch.randn(2, *space.shape, generator=generator).to(space.device)
-    condition = space.condition
-    if condition is not None:
-        count = max((len(mask) for mask in condition.present.values()), default=1)
-        condition = condition.rows(torch.tensor([0, min(1, count - 1)], device=space.device))
-    return x0, condition
+def _are_finite(x: Tensor) -> Tensor:
+    """Whether all values of a row are finite, (batch,) bool."""
+    return x.detach().isfinite().flatten(1).all(1)

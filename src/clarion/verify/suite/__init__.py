@@ -16,12 +16,15 @@ from clarion.base.names import NameTable, describe_unknown
 from clarion.denoise.parametrization import PARAMETRIZATIONS
 from clarion.guide.tables import GUIDANCE
 from clarion.process.tables import GRIDS, PROCESSES
+from clarion.sample.particles import ParticleSampler
+from clarion.sample.sampler import Sampler
 from clarion.sample.tables import SAMPLERS
 from clarion.verify.finding import Finding
 from clarion.verify.report import Report
 from clarion.verify.suite.grids import examine_grid
 from clarion.verify.suite.guidance import examine_guidance
 from clarion.verify.suite.parametrizations import examine_parametrization
+from clarion.verify.suite.particles import examine_particles
 from clarion.verify.suite.posteriors import POSTERIORS, examine_posterior
 from clarion.verify.suite.processes import examine_process
 from clarion.verify.suite.samplers import examine_sampler
@@ -41,13 +44,19 @@ class Chapter:
     examine: Callable[[str, Any], Report]
 
 
+def _examine_sampler(name: str, cls: type[Sampler]) -> Report:
+    if issubclass(cls, ParticleSampler):  # there is none without a reward
+        return examine_particles(name, cls)
+    return examine_sampler(name, cls())
+
+
 CHAPTERS: NameTable[Chapter] = NameTable(
     "chapter",
     {
         "process": Chapter(PROCESSES, lambda name, cls: examine_process(name, cls())),
         "grid": Chapter(GRIDS, lambda name, cls: examine_grid(name, cls())),
         "parametrization": Chapter(PARAMETRIZATIONS, examine_parametrization),
-        "sampler": Chapter(SAMPLERS, lambda name, cls: examine_sampler(name, cls())),
+        "sampler": Chapter(SAMPLERS, _examine_sampler),
         "guidance": Chapter(GUIDANCE, examine_guidance),
         "posterior": Chapter(POSTERIORS, examine_posterior),
         "tokens": Chapter(TOKEN_SAMPLERS, examine_token_sampler),
