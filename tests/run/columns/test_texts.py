@@ -45,3 +45,6 @@ def test_the_texts_of_other_data_follow_the_entry(read):
         read("it=text", entry=TextEntry(max_tokens=4), it=["a b c d e"])
     with pytest.raises(DataError, match="row 1, column 'it': it must be a text, got 3"):
         read("it=text", it=["a", 3])
+    with pytest.raises(DataError, match=r"it must be a text, got b'0{58}\.\.\."):
+        read("it=text", it=[b"0" * 10**6])
+    assert read("it=text", it=["a", float("nan")]).present.tolist() == [True, False]

@@ -14,9 +14,9 @@ from clarion.base.errors import DataError
 from clarion.base.names import describe_unknown
 from clarion.domains.image.sources import FolderSource, PictureSource
 from clarion.run.columns import StoredColumn
+from clarion.run.columns.classes import MOST_CLASSES_WITHOUT_NAMES
 
 NAMED = 5  # classes named in a message; the rest are counted
-MOST_CLASSES_WITHOUT_NAMES = 1000  # above this, labels must not outnumber the pictures
 
 
 def read_labels(

@@ -14,7 +14,7 @@ from torch import Tensor
 from clarion.base.condition import ClassEntry, ConditionEntry, TagsEntry
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
-from clarion.run.columns.reader import BadValueError, ColumnReader, is_missing
+from clarion.run.columns.reader import BadValueError, ColumnReader, is_missing, shown
 
 MOST_CLASSES_WITHOUT_NAMES = 1000  # above this, whole numbers must not outnumber the examples
 
@@ -36,7 +36,7 @@ class ClassColumn(ColumnReader):
             return str(int(cell))
         if isinstance(cell, str) and cell.strip():
             return cell.strip()
-        raise ClarionError(f"a class must be a word or a whole number, got {cell!r}.")
+        raise ClarionError(f"a class must be a word or a whole number, got {shown(cell)}.")
 
     def fit(self, name: str, values: Sequence[str]) -> ClassEntry:
         words = sorted(set(values))
@@ -76,7 +76,9 @@ class TagsColumn(ColumnReader):
         if isinstance(cell, str):
             cell = [tag for tag in re.split("[,;]", cell) if tag.strip()]
         if not isinstance(cell, list | tuple) or not all(isinstance(tag, str) for tag in cell):
-            raise ClarionError(f"tags must be a list of words, or one text of them, got {cell!r}.")
+            raise ClarionError(
+                f"tags must be a list of words, or one text of them, got {shown(cell)}."
+            )
         tags = tuple(dict.fromkeys(tag.strip() for tag in cell))
         if tags:
             TagsEntry(tags)  # a name that a tag cannot have is refused here

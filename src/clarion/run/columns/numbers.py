@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clarion.base.condition import VectorEntry
 from clarion.base.errors import ClarionError, DataError
-from clarion.run.columns.reader import BadValueError, ColumnReader, is_missing
+from clarion.run.columns.reader import BadValueError, ColumnReader, is_missing, shown
 
 MOST = torch.finfo(torch.float32).max
 
@@ -41,9 +41,9 @@ class VectorColumn(ColumnReader):
                 raise ValueError
             numbers = tuple(map(float, cells))
         except ValueError:
-            raise ClarionError(f"it must be a number, got {_shown(cells)}.") from None
+            raise ClarionError(f"it must be a number, got {_all(cells)}.") from None
         if not numbers or not all(abs(number) < MOST for number in numbers):
-            raise ClarionError(f"it must be finite, below {MOST:g}, got {_shown(cells)}.")
+            raise ClarionError(f"it must be finite, below {MOST:g}, got {_all(cells)}.")
         return numbers
 
     def fit(self, name: str, values: Sequence[tuple[float, ...]]) -> VectorEntry:
@@ -92,5 +92,5 @@ class VectorColumn(ColumnReader):
         return {"parts": parts}
 
 
-def _shown(cells: tuple[Any, ...]) -> str:
-    return ", ".join(map(repr, cells))[:80] or "none"
+def _all(cells: tuple[Any, ...]) -> str:
+    return ", ".join(map(shown, cells[:3])) + ", ..." * (len(cells) > 3) or "none"

@@ -14,6 +14,8 @@ from clarion.base.condition import ConditionEntry, ConditionSpec
 from clarion.base.errors import ClarionError, DataError
 from clarion.run.columns.column import Column, StoredColumn
 
+MOST_SHOWN = 60  # characters of a cell in a message
+
 
 class CellSource(Protocol):
     """Examples that have cells in named columns."""
@@ -167,6 +169,12 @@ def read_columns(
         name: reader.read(name, source, positions, None if spec is None else spec.get(name))
         for name, reader in requests.items()
     }
+
+
+def shown(cell: Any) -> str:
+    """A cell, or the beginning of a long one, as it stands in messages."""
+    text = repr(cell)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def is_missing(cell: Any) -> bool:

@@ -13,7 +13,7 @@ from clarion.base.condition import TextEntry
 from clarion.base.errors import ClarionError
 from clarion.base.text import encode_tokens, open_text_encoder
 from clarion.run.columns.column import Column
-from clarion.run.columns.reader import BadValueError, ColumnReader
+from clarion.run.columns.reader import BadValueError, ColumnReader, is_missing, shown
 
 NUM_SHOWN = 3
 
@@ -66,8 +66,10 @@ class TextColumn(ColumnReader):
 
     def parse(self, cells: tuple[Any, ...]) -> str | None:
         (cell,) = cells
-        if cell is not None and not isinstance(cell, str):
-            raise ClarionError(f"it must be a text, got {cell!r}.")
+        if is_missing(cell):
+            return None
+        if not isinstance(cell, str):
+            raise ClarionError(f"it must be a text, got {shown(cell)}.")
         return cell
 
     def fit(self, name: str, values: Sequence[str]) -> TextEntry:
