@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import clarion
 from clarion.cli.main import main
@@ -87,6 +88,31 @@ def test_a_resumed_training_keeps_its_classes_and_units(
     file.unlink()
     assert main(["train", "--resume", str(run), "--json"]) == 1
     assert "has no metadata.csv" in capsys.readouterr().err
+
+
+def test_a_field_is_named_by_its_picture(
+    described: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for number, side in enumerate((8, 8, 9)):
+        pixels = np.full((side, side), 100 * number, np.uint8)
+        Image.fromarray(pixels).save(masks / f"{number}.png")
+    rows = "left/0.png,../masks/0.png\nright/1.png,../masks/1.png\n"
+    (described / "metadata.csv").write_text(f"file_name,mask\n{rows}")
+    run = tmp_path / "run"
+    train = ["train", "images", "--data", str(described), "--conditions", "mask=field", *TINY]
+    assert main([*train, "--out", str(run), "--stop-after", "1"]) == 0
+    sample = ["sample", str(run), "--n", "2", "--num-steps", "1", "--out", str(tmp_path / "s.npz")]
+    assert main([*sample, "--condition", f"mask={masks}/1.png,{masks}/0.png"]) == 0
+    with np.load(tmp_path / "s.npz") as content:
+        expected = np.stack([np.full((1, 8, 8), 100 / 255), np.zeros((1, 8, 8))])
+        np.testing.assert_allclose(content["condition_mask"], expected, atol=1e-7)
+    assert main([*sample, "--condition", f"mask={masks}/1.png"]) == 0
+    for file, message in (("2.png", r"must have shape (1, 8, 8)"), ("3.png", "There is no file")):
+        capsys.readouterr()
+        assert main([*sample, "--condition", f"mask={masks}/{file}"]) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_the_recipe_for_texts_needs_a_column_of_them(

@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 from torch import Tensor
 
-from clarion.base.condition import Condition, ConditionSpec, TextEntry, encode_condition
+from clarion.base.condition import Condition, ConditionSpec, FieldEntry, TextEntry, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.cli.device import choose_device
 from clarion.cli.measured import inpainting, measurement
@@ -37,8 +37,9 @@ class Options:
         n: number of samples.
         first: number of the first one; sample i of a seed is the same in whatever part it is drawn.
         condition: name=value for all samples, or name=value,value,... with one for each; a text
-            may hold commas, and several are given as name=text name=text ...; several that are to
-            be mixed stand in one text, each with its weight: "label=3*0.7 label=5*0.3".
+            may hold commas, and several are given as name=text name=text ...; a field is named by
+            its picture file; several conditions that are to be mixed stand in one text, each with
+            its weight: "label=3*0.7 label=5*0.3".
         negative: name=value that guidance steers away from, in place of no condition at all.
         guidance: a rule, written NAME:SETTINGS ("cfg:3", "cfg:3@0.2-0.7"); of several the first is
             innermost.
@@ -89,9 +90,9 @@ def main(arguments: list[str]) -> int:
     device = choose_device(options.device)
     model = Model.load(options.run, device=device, ema_width=options.ema_width)
     spec = model.config.condition
-    condition = parse_request(options.condition, spec)
-    negative = parse_conditions(options.negative, spec)
     domain = DOMAINS[model.config.domain]
+    condition = _read_fields(parse_request(options.condition, spec), spec, domain)
+    negative = _read_fields(parse_conditions(options.negative, spec), spec, domain)
     out = options.out or Path(f"samples{domain.suffix}")
     if options.n < 1 or options.first < 0:
         raise ClarionError(
@@ -128,6 +129,20 @@ def main(arguments: list[str]) -> int:
     }
     print(json.dumps(summary) if options.json else _in_words(summary))
     return 0
+
+
+def _read_fields(given: Any, spec: ConditionSpec, domain: Domain) -> Any:
+    """The same values, where the files that are named for fields are read."""
+    if isinstance(given, list):
+        return [(_read_fields(values, spec, domain), weight) for values, weight in given]
+    read = dict(given)
+    for name, value in given.items():
+        entry = spec.get(name)
+        if isinstance(entry, FieldEntry):
+            paths = [value] if isinstance(value, str) else value
+            fields = [domain.read(Path(path), entry.channels) for path in paths]
+            read[name] = fields if len(fields) > 1 else fields[0]
+    return read
 
 
 def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Guidance, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from clarion.base.errors import DataError
 from clarion.base.normalizer import Normalizer
 from clarion.domains.image.codec import fit_normalizer
 from clarion.domains.image.decoding import MODES, PictureRule, ResizeRule
+from clarion.domains.image.fields import PICTURE_READERS, FieldColumn
 from clarion.domains.image.image_set import LABEL, ImageSet
 from clarion.domains.image.reading import read_image_set
 from clarion.domains.image.report import DataReport
@@ -103,7 +104,11 @@ class ImageData(DataConfig):
     @property
     def requests(self) -> dict[str, ColumnReader]:
         """Which conditions are read from columns, and how."""
-        return parse_requests(self.conditions)
+        readers = parse_requests(self.conditions, PICTURE_READERS)
+        for name, reader in readers.items():
+            if isinstance(reader, FieldColumn):
+                readers[name] = replace(reader, rule=replace(self.rule, channels=reader.channels))
+        return readers
 
     def open(
         self, on_progress: OnProgress | None = None, spec: ConditionSpec | None = None

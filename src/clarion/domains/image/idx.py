@@ -53,6 +53,9 @@ class IdxSource:
     def cells(self, column: str) -> list[Any]:
         raise DataError(f"There is no column {column!r}: {self._path} holds pictures only.")
 
+    def pieces(self, column: str) -> list[Piece | None]:
+        return self.cells(column)
+
 
 def find_idx(folder: Path, stem: str, kind: str) -> Path | None:
     """The idx file of one kind ("images-idx3", "labels-idx1") in any of its usual spellings."""

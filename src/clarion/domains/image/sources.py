@@ -46,6 +46,10 @@ class PictureSource(CellSource, Protocol):
         """The columns that `cells` knows."""
         ...
 
+    def pieces(self, column: str) -> list[Piece | None]:
+        """The cells of a column of further pictures, encoded; None where one is missing."""
+        ...
+
     def fetch(self, indices: Sequence[int]) -> list[Piece]:
         """Some of the pictures, encoded."""
         ...
@@ -72,6 +76,7 @@ class FolderSource:
     ) -> None:
         self.labels = labels
         self.class_names = class_names
+        self._folder = folder
         self._paths = paths
         self._metadata = Metadata(folder, paths)
 
@@ -92,6 +97,13 @@ class FolderSource:
 
     def cells(self, column: str) -> list[Any]:
         return self._metadata.cells(column)
+
+    def pieces(self, column: str) -> list[Piece | None]:
+        cells = self._metadata.cells(column)
+        for path, cell in zip(self._paths, cells, strict=True):
+            if not isinstance(cell, str | None):
+                raise DataError(f"{path}, column {column!r}: it must name a file, got {cell!r}.")
+        return [None if cell is None else self._folder / cell for cell in cells]
 
 
 def open_source(

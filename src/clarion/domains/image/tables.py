@@ -80,11 +80,24 @@ class TableSource:
         return tuple(name for name in self._table.features if name != self._column)
 
     def cells(self, column: str) -> list[Any]:
+        self._check_column(column)
+        values, names = self._arrow(column).to_pylist(), self._names_of(column)
+        return [names[v] if v in range(len(names)) else v for v in values] if names else values
+
+    def pieces(self, column: str) -> list[Piece | None]:
+        self._check_column(column)
+        feature = self._table.features[column]
+        if not (_is_picture(feature) or _is_bytes(feature)):
+            raise DataError(
+                f"{self._title}: column {column!r} holds {_type_name(feature)}, not pictures."
+            )
+        cells = self._arrow(column).to_pylist()
+        return [None if cell is None else _as_piece(cell) for cell in cells]
+
+    def _check_column(self, column: str) -> None:
         if column not in self.columns():
             known = list(self.columns())
             raise DataError(f"{self._title}: {describe_unknown('column', column, known)}")
-        values, names = self._arrow(column).to_pylist(), self._names_of(column)
-        return [names[v] if v in range(len(names)) else v for v in values] if names else values
 
     def _arrow(self, column: str) -> Any:
         return self._table.select_columns([column]).with_format("arrow")[:][column]
@@ -94,9 +107,9 @@ class TableSource:
         return tuple(getattr(self._table.features[column], "names", None) or ())
 
 
-def _as_piece(cell: dict[str, Any] | None) -> Piece:
-    if cell is None:
-        return b""
+def _as_piece(cell: dict[str, Any] | bytes | None) -> Piece:
+    if cell is None or isinstance(cell, bytes):
+        return cell or b""
     if cell["bytes"] is None and cell["path"]:
         return Path(cell["path"])
     return cell["bytes"] or b""

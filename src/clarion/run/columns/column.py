@@ -41,13 +41,16 @@ class StoredColumn(Column):
     """Values that are kept as they are.
 
     Args:
-        values: (n, ...), zeros where absent; flags may be kept as bool.
+        values: (n, ...), zeros where absent; flags are kept as bool, and what lies in [0, 1] may be
+            kept as bytes.
     """
 
     values: Tensor
 
     def batch(self, indices: Tensor) -> Tensor:
         rows = self.values.index_select(0, indices.to(self.values.device))
+        if rows.dtype == torch.uint8:
+            return rows.float() / 255
         return rows.float() if rows.dtype == torch.bool else rows
 
     def to(self, device: torch.device | str) -> Self:

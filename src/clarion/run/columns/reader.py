@@ -66,6 +66,10 @@ class ColumnReader(ABC):
         if len(self.columns) > 1 and not self.takes_several:
             raise ClarionError(f"A {self.kind} is read from one column, got {self.columns}.")
 
+    def cells(self, source: Any, column: str) -> Sequence[Any]:
+        """What the kind is read from: one thing for each example of the source."""
+        return source.cells(column)
+
     @abstractmethod
     def parse(self, cells: tuple[Any, ...]) -> Any:
         """One example's value out of its cells, or None where it is missing.
@@ -118,7 +122,7 @@ class ColumnReader(ABC):
         """
         columns = self.columns or (name,)
         title = f"column {columns[0]!r}" if len(columns) == 1 else f"columns {', '.join(columns)}"
-        cells = list(zip(*(source.cells(column) for column in columns), strict=True))
+        cells = list(zip(*(self.cells(source, column) for column in columns), strict=True))
         parsed = []
         for position in positions:
             try:
@@ -146,7 +150,7 @@ class ColumnReader(ABC):
 
     def keep(self, entry: Any, present: Tensor, encoded: Any, summary: Mapping[str, Any]) -> Column:
         """The column, given the encoded values of the examples that have one."""
-        rows = entry.absent(len(present)).to(encoded.dtype)
+        rows = encoded.new_zeros(len(present), *encoded.shape[1:])
         rows[present] = encoded
         return StoredColumn(entry, present, summary, rows)
 

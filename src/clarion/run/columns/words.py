@@ -24,6 +24,9 @@ def describe_column(summary: Mapping[str, Any]) -> str:
         return f"{head}: {', '.join(shown + more)}"
     if "parts" in summary:
         return "\n".join([head, *(f"  {_part(part)}" for part in summary["parts"])])
+    if "shape" in summary:
+        channels, *sides = summary["shape"]
+        return f"{head}: {' x '.join(map(str, reversed(sides)))}, {channels} channels"
     examples = ", ".join(repr(text[:60]) for text in summary["examples"])
     return (
         f"{head}, {summary['distinct']:,} different, the longest of {summary['longest']} tokens "
