@@ -65,6 +65,9 @@ def test_class_names_of_datasets_and_reading_on_the_fly(tmp_path, rng) -> None:
     batch, condition = images.batch(torch.tensor([5, 2, 2]))
     np.testing.assert_array_equal(batch[:, 0].numpy(), pixels[[5, 2, 2]])
     assert condition.values["label"].tolist() == [0, 1, 1]
+    asked = ImageData(str(tmp_path / "t.parquet"), conditions=("label=class:fine",)).open()
+    assert asked.class_names == ("x", "y")  # those that occur
+    assert asked.labels.tolist() == [0, 1, 1, 0, 1, 0]
 
 
 def test_splits_are_file_names(tmp_path, rng) -> None:

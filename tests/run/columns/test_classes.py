@@ -63,7 +63,13 @@ def test_tags_are_lists_or_texts(read):
 @pytest.mark.parametrize(
     ("request_", "cells", "message"),
     [
-        ("it=class", ["a", 3.5], r"row 1, column 'it': .*a word or a whole number, got 3\.5"),
+        (
+            "it=class",
+            ["a", 3.5],
+            r"row 1, column 'it': .*a word, or a whole number from 0 on, got 3\.5",
+        ),
+        ("it=class", ["a", -1], r"row 1, column 'it': .*got '-1'; leave the cell empty"),
+        ("it=class", ["0", " -1"], r"row 1, column 'it': .*got ' -1'"),
         ("it=class", [None, []], r"row 1, column 'it': .*got \[\]"),
         ("it=class", [0, 10**6], "has the value 1000000, but only 2 values.*vector"),
         ("it=class", [None, None], "has no values: column 'it' is empty for all 2 examples"),

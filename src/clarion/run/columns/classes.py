@@ -33,10 +33,13 @@ class ClassColumn(ColumnReader):
         if isinstance(cell, bool):
             return str(cell).lower()
         if isinstance(cell, int) or (isinstance(cell, float) and cell.is_integer()):
-            return str(int(cell))
-        if isinstance(cell, str) and cell.strip():
+            cell = str(int(cell))
+        if isinstance(cell, str) and cell.strip() and not re.fullmatch(r"\s*-\d+\s*", cell):
             return cell.strip()
-        raise ClarionError(f"a class must be a word or a whole number, got {shown(cell)}.")
+        raise ClarionError(
+            f"a class must be a word, or a whole number from 0 on, got {shown(cell)}; leave the "
+            "cell empty where there is none."
+        )
 
     def fit(self, name: str, values: Sequence[str]) -> ClassEntry:
         words = sorted(set(values))
