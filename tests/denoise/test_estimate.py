@@ -80,8 +80,8 @@ def test_combine_refuses_weights_that_do_not_add_up_to_one(weights):
         Estimate.combine([Estimate(draw(1, 1)), Estimate(draw(1, 1))], weights)
 
 
-def test_chunk_undoes_a_joint_evaluation():
+def test_splitting_undoes_a_joint_evaluation():
     first, second = draw(3, 2), draw(3, 2, seed=1)
-    parts = Estimate(torch.cat([first, second])).chunk(2)
+    parts = Estimate(torch.cat([first, second])).split([3, 3])
     assert torch.equal(parts[0].mean, first)
     assert torch.equal(parts[1].mean, second)

@@ -2,7 +2,7 @@
 
 Sample number `index` of seed `seed` owns one stream. What it draws depends on (seed, index) and on
 how much was drawn before, never on which other samples share its batch, on the device, or on the
-precision of the model: numbers are drawn in float32 on the CPU and then moved.
+precision of the model: numbers are drawn on the CPU, in float32 but for `fine_uniform`, and moved.
 """
 
 from __future__ import annotations
@@ -64,16 +64,24 @@ class SampleStreams:
         """
         return self._draw(Tensor.uniform_, shape, device, dtype)
 
+    def fine_uniform(self, shape: tuple[int, ...], *, device: torch.device | str = "cpu") -> Tensor:
+        """Draw uniform numbers in [0, 1) of 53 binary digits, (batch, *shape) float64.
+
+        For choices in which an event of a probability below 2^-24 has to happen that seldom.
+        """
+        return self._draw(Tensor.uniform_, shape, device, torch.float64, torch.float64)
+
     def _draw(
         self,
         fill: Callable[..., Tensor],
         shape: tuple[int, ...],
         device: torch.device | str,
         dtype: torch.dtype,
+        drawn_in: torch.dtype = torch.float32,
     ) -> Tensor:
         # From pinned memory the copy to an accelerator does not make the host wait.
         is_accelerated = torch.device(device).type == "cuda"
-        numbers = torch.empty(len(self), *shape, pin_memory=is_accelerated)
+        numbers = torch.empty(len(self), *shape, dtype=drawn_in, pin_memory=is_accelerated)
         for row, generator in zip(numbers, self._generators, strict=True):
             fill(row, generator=generator)
         return numbers.to(device=device, dtype=dtype, non_blocking=is_accelerated)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
 from clarion.denoise.estimate import Estimate
-from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,9 +64,9 @@ class Denoiser(nn.Module):
         process: how the data was noised.
     """
 
-    def __init__(self, process: GaussianProcess) -> None:
+    def __init__(self, process: Process) -> None:
         super().__init__()
-        self.process = process
+        self.process: Any = process  # whoever asks further knows the kind
         self._count = _Count()
 
     @abstractmethod

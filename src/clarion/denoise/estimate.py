@@ -28,6 +28,15 @@ class Estimate:
     mean: Tensor
     untwisted: Tensor | None = None
 
+    @property
+    def values(self) -> Tensor:
+        """The numbers in which estimates are combined, (batch, ...): here the mean."""
+        return self.mean
+
+    def of(self, values: Tensor) -> Estimate:
+        """An estimate of the same kind with other values."""
+        return Estimate(values)
+
     def noise(self, process: GaussianProcess, x_t: Tensor, t: Tensor) -> Tensor:
         """E[noise | x_t] = (x_t - alpha mean) / sigma."""
         alpha, sigma = expand_like(process.alpha(t), x_t), expand_like(process.sigma(t), x_t)
@@ -37,9 +46,9 @@ class Estimate:
         """grad log p(x_t) = -E[noise | x_t] / sigma (Tweedie's formula)."""
         return -self.noise(process, x_t, t) / expand_like(process.sigma(t), x_t)
 
-    def chunk(self, count: int) -> tuple[Estimate, ...]:
-        """Split the batch into `count` equal parts: undoes a joint evaluation."""
-        return tuple(Estimate(part) for part in self.mean.chunk(count))
+    def split(self, sizes: Sequence[int]) -> list[Estimate]:
+        """Parts of the batch: undoes a joint evaluation."""
+        return [self.of(part) for part in self.values.split(list(sizes))]
 
     @staticmethod
     def extrapolate(start: Estimate, end: Estimate, scale: float | Tensor) -> Estimate:
@@ -51,8 +60,8 @@ class Estimate:
             scale: a number, or one a sample, (batch,).
         """
         if isinstance(scale, Tensor):
-            scale = expand_like(scale, start.mean)
-        return Estimate(torch.lerp(start.mean, end.mean, scale))
+            scale = expand_like(scale.to(start.values.dtype), start.values)
+        return start.of(torch.lerp(start.values, end.values, scale))
 
     @staticmethod
     def combine(estimates: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
@@ -63,7 +72,47 @@ class Estimate:
         """
         if len(weights) != len(estimates) or not abs(sum(weights) - 1) <= 1e-9:
             raise ValueError(f"{len(estimates)} weights must add up to 1, got {tuple(weights)}.")
-        mean = estimates[0].mean * weights[0]
+        total = estimates[0].values * weights[0]
         for estimate, weight in zip(estimates[1:], weights[1:], strict=True):
-            mean = mean.add_(estimate.mean, alpha=weight)
-        return Estimate(mean)
+            total = total.add_(estimate.values, alpha=weight)
+        return estimates[0].of(total)
+
+
+class TokenEstimate(Estimate):
+    """What the clean token of each position is, given the noisy ones: p(x0 | x_t).
+
+    With tokens written as vectors of one 1, that is their expectation. They are combined as
+    logarithms: guidance multiplies and divides probabilities.
+
+    Args:
+        logits: (batch, length, vocabulary), up to a constant in each position.
+        tilt: logarithms of factors on where a position goes next, (batch, length, num_states), for
+            rules that compare a sequence with its neighbours; None for none. Combining estimates
+            drops it.
+    """
+
+    __slots__ = ("logits", "tilt")
+
+    def __init__(self, logits: Tensor, tilt: Tensor | None = None) -> None:
+        self.logits, self.tilt, self.untwisted = logits, tilt, None
+
+    @property
+    def mean(self) -> Tensor:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """p(x0 | x_t), (batch, length, vocabulary) float64: fewer digits would lose rare tokens."""
+        return self.logits.double().softmax(-1)
+
+    @property
+    def values(self) -> Tensor:
+        return self.logits
+
+    def of(self, values: Tensor) -> TokenEstimate:
+        return TokenEstimate(values)
+
+    @staticmethod
+    def of_probabilities(probabilities: Tensor) -> TokenEstimate:
+        """The estimate with these probabilities.
+
+        For 0 stands the least positive number there is, so that estimates can be combined whose
+        zeros differ.
+        """
+        return TokenEstimate(probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log())

@@ -66,8 +66,8 @@ def evaluate_each(
     assert len(given) in (0, len(plain)), "either each condition is given, or none is"
     joint = Condition.concatenate(given) if given else None
     rows = [(x, t) for (x, t, _), terms in zip(requests, parts, strict=True) for _ in terms]
-    mean = denoiser(torch.cat([x for x, _ in rows]), torch.cat([t for _, t in rows]), joint).mean
-    found = (Estimate(part) for part in mean.split([len(x) for x, _ in rows]))
+    every = denoiser(torch.cat([x for x, _ in rows]), torch.cat([t for _, t in rows]), joint)
+    found = iter(every.split([len(x) for x, _ in rows]))
     return [
         Estimate.combine([next(found) for _ in terms], [weight for weight, _ in terms])
         if len(terms) > 1

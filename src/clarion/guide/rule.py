@@ -12,7 +12,6 @@ from torch import Tensor
 from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
 from clarion.base.normalizer import Normalizer
-from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser, DenoiserWrapper, Visit
 from clarion.denoise.estimate import Estimate
 
@@ -149,7 +148,7 @@ class Steered(DenoiserWrapper):
         if self.visit is not None or (rule.t_low, rule.t_high) == (0.0, 1.0):
             return steered
         # Whether a time lies inside is not asked of the device here: that would make it wait.
-        inside = expand_like(is_between(t, rule.t_low, rule.t_high), x_t).to(x_t.dtype)
+        inside = is_between(t, rule.t_low, rule.t_high)
         return Estimate.extrapolate(self.inner(x_t, t, condition), steered, inside)
 
     @property

@@ -15,7 +15,7 @@ Sources: Song et al. 2021, arXiv 2011.13456 (VP linear, VE); Nichol & Dhariwal 2
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -24,10 +24,11 @@ from torch.nn import functional as F
 
 from clarion.base.errors import ClarionError
 from clarion.base.shapes import expand_like
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
-class GaussianProcess(ABC):
+class GaussianProcess(Process):
     """A path from data to Gaussian noise, x_t = alpha(t) x0 + sigma(t) noise."""
 
     @abstractmethod
@@ -42,16 +43,6 @@ class GaussianProcess(ABC):
     def time_of(self, log_snr: Tensor) -> Tensor:
         """The time at which log(alpha² / sigma²) has this value: the inverse of `log_snr`."""
 
-    @property
-    @abstractmethod
-    def t_min(self) -> float:
-        """The time of least noise at which a denoiser is asked."""
-
-    @property
-    @abstractmethod
-    def t_max(self) -> float:
-        """The time of most noise: sampling starts here."""
-
     def log_snr(self, t: Tensor) -> Tensor:
         """Logarithm of the signal-to-noise ratio alpha² / sigma²."""
         return 2 * (self.alpha(t).log() - self.sigma(t).log())
@@ -63,6 +54,10 @@ class GaussianProcess(ABC):
     def time_of_noise_level(self, noise_level: Tensor) -> Tensor:
         """The time at which sigma / alpha has this value: the inverse of `noise_level`."""
         return self.time_of(-2 * noise_level.log())
+
+    def noise_like(self, x0: Tensor) -> Tensor:
+        """Standard normal numbers."""
+        return torch.randn_like(x0)
 
     def perturb(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t = alpha(t) x0 + sigma(t) noise.

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from clarion.base.errors import ClarionError
 from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
 class Grid(ABC):
     """Spacing of the times."""
 
-    def __call__(self, process: GaussianProcess, num_steps: int) -> Tensor:
+    def __call__(self, process: Process, num_steps: int) -> Tensor:
         """Times (num_steps + 1,) in float64, falling, ending in 0.
 
         Raises:
@@ -34,7 +35,7 @@ class Grid(ABC):
         return torch.cat([times, times.new_zeros(1)])
 
     @abstractmethod
-    def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
+    def times(self, process: Process, num_steps: int) -> Tensor:
         """The `num_steps` times, float64, at which a denoiser is asked."""
 
 
@@ -65,7 +66,12 @@ class _BetweenLevels(Grid):
                 f"sigma_min must lie below sigma_max, got {self.sigma_min} and {self.sigma_max}."
             )
 
-    def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
+    def times(self, process: Process, num_steps: int) -> Tensor:
+        if not isinstance(process, GaussianProcess):
+            raise ClarionError(
+                f"{self} is spaced in noise levels, which {process} has not; "
+                f"take 'trailing' or 'time_uniform'."
+            )
         start = _time_of(process, "sigma_max", self.sigma_max, process.t_max)
         end = _time_of(process, "sigma_min", self.sigma_min, process.t_min)
         high, low = process.noise_level(torch.tensor([start, end], dtype=torch.float64)).tolist()
@@ -123,7 +129,7 @@ class LogSNRUniform(_BetweenLevels):
 class TimeUniform(Grid):
     """Times uniform from t_max to t_min, both included."""
 
-    def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
+    def times(self, process: Process, num_steps: int) -> Tensor:
         return _between(process.t_max, process.t_min, num_steps)
 
 
@@ -136,6 +142,6 @@ class Trailing(Grid):
     Source: Lin et al. 2023, arXiv 2305.08891, table 2.
     """
 
-    def times(self, process: GaussianProcess, num_steps: int) -> Tensor:
+    def times(self, process: Process, num_steps: int) -> Tensor:
         last = max(process.t_max / num_steps, process.t_min)
         return _between(process.t_max, last, num_steps)

@@ -57,7 +57,7 @@ class Contrast(Guidance):
             return self.guidance_scale
         if visit is not None:
             return self._scale_at(visit.t)
-        return (1 + (self.guidance_scale - 1) * SHAPES[self.schedule](t)).to(x_t.dtype)
+        return 1 + (self.guidance_scale - 1) * SHAPES[self.schedule](t)
 
     def _scale_at(self, t: float) -> float:
         shape = SHAPES[self.schedule](torch.tensor(t, dtype=torch.float64))

@@ -14,17 +14,17 @@ from torch import Tensor
 from clarion.base.chart import Chart, Series
 from clarion.base.names import NameTable
 from clarion.base.streams import mix_seed
-from clarion.sample.options import check_whole
-from clarion.verify.doctor.foreign import ForeignError, call, check_callable, name_of, tensor
-from clarion.verify.finding import Finding
-from clarion.verify.report import Report
-from clarion.verify.scores import DEVIATIONS_ALLOWED
-from clarion.verify.tokens import (
+from clarion.denoise.exact.tokens import (
     TokenDistribution,
     hidden_markov_model,
     markov_chain,
     total_variation,
 )
+from clarion.sample.options import check_whole
+from clarion.verify.doctor.foreign import ForeignError, call, check_callable, name_of, tensor
+from clarion.verify.finding import Finding
+from clarion.verify.report import Report
+from clarion.verify.scores import DEVIATIONS_ALLOWED
 
 Conditional: TypeAlias = Callable[[Tensor], Tensor]
 """Tokens (n, length), -1 for masked -> p(x_i | visible tokens), (n, length, vocabulary)."""

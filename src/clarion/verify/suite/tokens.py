@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from clarion.base.names import NameTable
+from clarion.denoise.exact.tokens import MASKED
 from clarion.verify.doctor.tokens import Conditional, TokenSampler, check_token_sampler
 from clarion.verify.report import Report
-from clarion.verify.tokens import MASKED
 
 
 def one_at_a_time(conditional: Conditional, n: int, length: int) -> Tensor:

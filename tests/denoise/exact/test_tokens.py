@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clarion.base.errors import ClarionError
-from clarion.verify.tokens import (
+from clarion.denoise.exact.tokens import (
     TokenDistribution,
     hidden_markov_model,
     markov_chain,
