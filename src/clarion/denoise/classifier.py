@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from clarion.base.condition import ClassEntry
 from clarion.base.normalizer import Normalizer
-from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class NoisyClassifier(nn.Module):
     """
 
     def __init__(
-        self, process: GaussianProcess, num_classes: int, data: LabelledData | None = None
+        self, process: Process, num_classes: int, data: LabelledData | None = None
     ) -> None:
         super().__init__()
         self.process, self.num_classes, self.data = process, num_classes, data
