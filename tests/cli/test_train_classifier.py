@@ -142,7 +142,7 @@ def test_a_classifier_is_no_model_for_the_other_commands(
     assert main([*words, f"classifier:{saved_model}:2"]) == 1
     assert f"clarion train-classifier {saved_model}" in capsys.readouterr().err
     assert main([*words, f"classifier:{run}"]) == 1
-    assert "lacks scale; it is written classifier:" in capsys.readouterr().err
+    assert "lacks scale; it is written classifier:CLASSIFIER:SCALE" in capsys.readouterr().err
 
 
 def test_a_model_without_labels_gets_none(

@@ -143,18 +143,16 @@ def parse_kind(
     name, _, settings = text.partition(":")
     kind = table[name]
     hints = get_type_hints(kind)
-    fields = [f for f in _fields(kind) if f.metadata.get("typed", True)]
+    fields = _typed_fields(kind, readers)
     known = [f.name for f in fields]
-    in_order = sorted(
-        (f.name for f in fields if not f.kw_only), key=lambda key: hints[key] not in readers
-    )
+    in_order = [f.name for f in fields if not f.kw_only]
     given: dict[str, Any] = {}
     settings, interval = _split_interval(settings) if "t_low" in known else (settings, {})
     for number, setting in enumerate(_split_settings(settings)):
         key, equals, value = setting.partition("=")
         if not equals:
             if number >= len(in_order):
-                raise ClarionError(f"{text!r} has too many settings; {_form(name, kind)}.")
+                raise ClarionError(f"{text!r} has too many settings; {_form(name, kind, readers)}.")
             key, value = in_order[number], setting
         if key not in known:
             raise ClarionError(describe_unknown(f"setting of {name}", key, known))
@@ -166,11 +164,12 @@ def parse_kind(
         try:
             given[key] = _read(hints[key], _value(value, hints[key]), f"{name}.{key}", tables)
         except CheckpointError as error:
-            raise ClarionError(f"{str(error).removesuffix('.')}; {_form(name, kind)}.") from None
+            problem = str(error).removesuffix(".")
+            raise ClarionError(f"{problem}; {_form(name, kind, readers)}.") from None
     given |= interval
     missing = [f.name for f in fields if f.name not in given and _is_required(f)]
     if missing:
-        raise ClarionError(f"{text!r} lacks {', '.join(missing)}; {_form(name, kind)}.")
+        raise ClarionError(f"{text!r} lacks {', '.join(missing)}; {_form(name, kind, readers)}.")
     return kind(**given)
 
 
@@ -210,9 +209,16 @@ def _is_optional(field: dataclasses.Field) -> bool:
     return field.metadata.get("optional", False)
 
 
-def _form(name: str, kind: type) -> str:
-    """How a thing is typed: "it is written cfg:GUIDANCE_SCALE[,schedule=...][@LOW-HIGH]"."""
+def _typed_fields(kind: type, readers: Readers) -> list[dataclasses.Field]:
+    """The fields that can be typed, in the order of bare values: those of `readers` first."""
+    hints = get_type_hints(kind)
     fields = [f for f in _fields(kind) if f.metadata.get("typed", True)]
+    return sorted(fields, key=lambda f: hints[f.name] not in readers)
+
+
+def _form(name: str, kind: type, readers: Readers) -> str:
+    """How a thing is typed: "it is written cfg:GUIDANCE_SCALE[,schedule=...][@LOW-HIGH]"."""
+    fields = _typed_fields(kind, readers)
     needed = ":".join(f.name.upper() for f in fields if _is_required(f))
     others = [f.name for f in fields if not _is_required(f) and f.name not in ("t_low", "t_high")]
     optional = "".join(f"[,{other}=...]" for other in others)
