@@ -21,6 +21,8 @@ from clarion.process.gaussian import EDM
 from clarion.process.grids import LogSNRUniform
 from clarion.run.config import ModelConfig
 from clarion.run.model import Model
+from clarion.sample import ParticleSampler
+from clarion.sample.ancestral import EulerAncestralSampler
 
 
 def test_numbers_are_those_of_the_library(
@@ -198,3 +200,90 @@ def test_a_negative_condition_needs_a_rule(
     asked = ["--condition", "label=0", "--negative", "label=1"]
     assert main(["sample", str(saved_model), *asked]) == 1
     assert "give a rule such as cfg:3" in capsys.readouterr().err
+
+
+@pytest.fixture
+def rewards(tmp_path: Path) -> Path:
+    path = tmp_path / "rewards.py"
+    path.write_text(
+        "def brightness(x0, condition):\n    return x0.mean((1, 2, 3))\n\n\n"
+        "def lit(x0, condition):\n    return (x0 > 0.5).float().mean((1, 2, 3))\n\n\n"
+        "def nan(x0, condition):\n    return brightness(x0, condition) * float('nan')\n"
+    )
+    return path
+
+
+def test_particles_are_typed_with_their_reward(
+    saved_model: Path, tmp_path: Path, rewards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "particles.npz"
+    typed = f"particles:{rewards}#lit:20:5,sampler=euler_ancestral,ess_threshold=0.9"
+    words = f"sample {saved_model} --n 3 --num-steps 4 --batch-size 2 --json --out {out} --sampler"
+    assert main([*words.split(), typed]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["evaluations_per_sample"] == 4 * 5
+    of = summary["particles"]
+    assert of["num_particles"] == 5
+    assert 1 <= of["least_effective"] < of["mean_effective"] < 5
+    assert 0 < of["resamplings_per_sample"] <= 4
+    sampler = ParticleSampler(
+        lambda x0, _: (x0 > 0.5).float().mean((1, 2, 3)),
+        20.0,
+        5,
+        sampler=EulerAncestralSampler(),
+        ess_threshold=0.9,
+    )
+    expected = Model.load(saved_model).sample(3, num_steps=4, batch_size=2, sampler=sampler)
+    with np.load(out) as content:
+        np.testing.assert_array_equal(content["samples"], expected.numpy())
+
+
+def test_the_best_of_several_is_better_than_each(
+    saved_model: Path, tmp_path: Path, rewards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = f"particles:{rewards}#brightness:1:NUM,choose=best,ess_threshold=0"
+    brightness = []
+    for count in (1, 2, 8):  # the particles of a smaller number are not among those of a larger
+        out = tmp_path / f"best{count}.npz"
+        words = f"sample {saved_model} --n 8 --num-steps 2 --out {out} --sampler"
+        assert main([*words.split(), typed.replace("NUM", str(count))]) == 0
+        assert f"Of {count} particles, " in capsys.readouterr().out
+        with np.load(out) as content:
+            brightness.append(content["samples"].mean())
+    assert brightness[0] < brightness[1] < brightness[2]
+
+
+def test_the_reward_may_also_steer(
+    saved_model: Path, tmp_path: Path, rewards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = f"sample {saved_model} --n 2 --num-steps 3 --json --out {tmp_path / 'x.npz'}".split()
+    sampler = ["--sampler", f"particles:{rewards}#brightness:20:4"]
+    reward = f"reward:{rewards}#brightness:20"
+    assert main([*asked, *sampler, "--guidance", "clip", reward]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["evaluations_per_sample"] == summary["gradients_per_sample"] == 3 * 4
+    assert main([*asked, *sampler, "--guidance", reward, "clip"]) == 1
+    assert "rule Reward out of its weights, which Clip round it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("particles", "lacks fn, scale, num_particles; it is written particles:FILE.py#FUNCTION:"),
+        ("particles:FILE#brightness:3", "lacks num_particles"),
+        ("particles:FILE.none#brightness:3:4", "There is no file"),
+        ("particles:FILE#brightnes:3:4", "Did you mean 'brightness'?"),
+        ("particles:FILE:3:4", "written FILE.py#FUNCTION"),
+        ("particles:FILE#nan:3:4", "The reward must be a number, got [nan, nan]"),
+        ("particles:FILE#brightness:3:0", "num_particles must be a whole number, at least 1"),
+        ("particles:FILE#brightness:3:4,sampler=heun", "HeunSampler() draws no noise"),
+        ("particles:FILE#brightness:3:4,sampler=huen", "Did you mean 'heun'?"),
+        ("particles:FILE#brightness:3:4,report=3", "Unknown setting of particles 'report'"),
+    ],
+)
+def test_mistakes_in_particles_are_named(
+    saved_model: Path, rewards: Path, typed: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sampler = typed.replace("FILE", str(rewards), 1)
+    assert main(["sample", str(saved_model), "--n", "1", "--sampler", sampler]) == 1
+    assert hint in capsys.readouterr().err

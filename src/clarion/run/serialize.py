@@ -219,7 +219,7 @@ def _typed_fields(kind: type, readers: Readers) -> list[dataclasses.Field]:
 def _form(name: str, kind: type, readers: Readers) -> str:
     """How a thing is typed: "it is written cfg:GUIDANCE_SCALE[,schedule=...][@LOW-HIGH]"."""
     fields = _typed_fields(kind, readers)
-    needed = ":".join(f.name.upper() for f in fields if _is_required(f))
+    needed = ":".join(f.metadata.get("form", f.name.upper()) for f in fields if _is_required(f))
     others = [f.name for f in fields if not _is_required(f) and f.name not in ("t_low", "t_high")]
     optional = "".join(f"[,{other}=...]" for other in others)
     interval = "[@LOW-HIGH]" if any(f.name == "t_low" for f in fields) else ""

@@ -21,7 +21,7 @@ Source: Guo, Yuan, Yang, Chen & Wang 2024, arXiv 2404.14743, definition 1, whose
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self, TypeAlias, get_args
 
 import torch
@@ -67,7 +67,7 @@ class Reward(Guidance):
 
     twists: ClassVar[bool] = True
 
-    fn: RewardFunction
+    fn: RewardFunction = field(metadata={"form": "FILE.py#FUNCTION"})
     scale: float
     gradient: Gradient = "through"
     added_to: AddedTo = "score"
