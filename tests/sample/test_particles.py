@@ -13,6 +13,8 @@ from clarion.base.normalizer import Normalizer
 from clarion.denoise import Denoiser, Estimate
 from clarion.denoise.exact import GaussianDenoiser, MixtureDenoiser
 from clarion.guide import SampleSpace
+from clarion.guide.contrast.adaptive import Adaptive
+from clarion.guide.contrast.apg import APG
 from clarion.process import VPCosine
 from clarion.sample import ParticleSampler, generate, sample
 from clarion.sample.ancestral import DDIMSampler, DDPMSampler, EulerSampler
@@ -308,6 +310,14 @@ def test_a_model_that_breaks_is_not_blamed_on_the_reward():
 def test_a_wrong_reward_is_refused_before_sampling(fn, message):
     with pytest.raises(ClarionError, match=message):
         ParticleSampler(fn, 1.0, 4).bind(SampleSpace((3,)))
+
+
+@pytest.mark.parametrize("rule", [Adaptive(3.0), APG(3.0, momentum=-0.5)])
+def test_rules_that_remember_rows_are_refused_where_rows_change(rule):
+    with pytest.raises(ClarionError, match=f"{type(rule).__name__} remembers .*ess_threshold=0"):
+        ParticleSampler(linear, 1.0, 4).check(rule(DENOISER))
+    ParticleSampler(linear, 1.0, 4, ess_threshold=0.0).check(rule(DENOISER))
+    ParticleSampler(linear, 1.0, 4).check(APG(3.0)(DENOISER))
 
 
 def test_the_name_alone_is_too_little():

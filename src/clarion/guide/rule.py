@@ -112,6 +112,11 @@ class Guidance(ABC):
         return self
 
     @property
+    def remembers(self) -> bool:
+        """Whether what it does to a row depends on what it saw of that row at earlier stops."""
+        return False
+
+    @property
     def num_evaluations(self) -> int:
         """Evaluations so far by networks that the rule itself holds, each sample counted."""
         return 0

@@ -140,7 +140,13 @@ class ParticleSampler(Sampler):
         return replace(self, condition=condition)
 
     def check(self, denoiser: Denoiser) -> None:
-        outermost, *others = [*rules_round(denoiser), None]
+        outermost, *others = rules = [*rules_round(denoiser), None]
+        remembering = next((rule for rule in rules if rule is not None and rule.remembers), None)
+        if self.ess_threshold and remembering is not None:
+            raise ClarionError(
+                f"The rule {type(remembering).__name__} remembers each row from step to step, and "
+                f"resampled particles change their rows: take another rule, or ess_threshold=0."
+            )
         hidden = next((rule for rule in others if rule is not None and rule.twists), None)
         if hidden is not None:
             outside = "a wrapper" if outermost is None else type(outermost).__name__

@@ -41,6 +41,10 @@ class Adaptive(CFG):
         if not -1 <= self.gamma <= 1:
             raise ClarionError(f"gamma must be in [-1, 1], got {self.gamma}.")
 
+    @property
+    def remembers(self) -> bool:
+        return self.gamma < 1
+
     def steer(
         self,
         denoiser: Denoiser,

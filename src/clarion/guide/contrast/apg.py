@@ -50,6 +50,10 @@ class APG(Contrast):
         if not -1 < self.momentum < 1:
             raise ClarionError(f"momentum must lie between -1 and 1, got {self.momentum}.")
 
+    @property
+    def remembers(self) -> bool:
+        return self.momentum != 0
+
     def combine(
         self,
         worse: Estimate,
