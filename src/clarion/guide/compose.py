@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from clarion.base.condition import Condition
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.rule import Guidance
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Compose(Guidance):
 
     It belongs innermost, right round the model, and is put there wherever a condition has terms.
     """
+
+    serves: ClassVar[tuple[type[Process], ...]] = (Process,)
 
     def steer(
         self,

@@ -14,6 +14,8 @@ from clarion.base.errors import ClarionError
 from clarion.base.normalizer import Normalizer
 from clarion.denoise.denoiser import Denoiser, DenoiserWrapper, Visit
 from clarion.denoise.estimate import Estimate
+from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
 
 ROUNDING = 1e-6
 """How far a time may lie outside an interval: grids and float32 do not hit 0.3 exactly."""
@@ -59,6 +61,9 @@ class Guidance(ABC):
         t_high: ... up to this one, both ends within; elsewhere the denoiser is left as it is.
     """
 
+    serves: ClassVar[tuple[type[Process], ...]] = (GaussianProcess,)
+    """The kinds of processes whose denoisers it can steer."""
+
     needs_condition: ClassVar[bool] = False
     """Whether it has nothing to steer by where all conditions are absent."""
 
@@ -76,7 +81,13 @@ class Guidance(ABC):
             )
 
     def __call__(self, denoiser: Denoiser) -> Denoiser:
-        """The steered denoiser."""
+        """The steered denoiser.
+
+        Raises:
+            ClarionError: if the rule does not serve its process.
+        """
+        if not isinstance(denoiser.process, self.serves):
+            raise ClarionError(f"{self} cannot steer a model of {denoiser.process}.")
         return Steered(denoiser, self)
 
     @abstractmethod

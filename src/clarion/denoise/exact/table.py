@@ -47,11 +47,26 @@ class TokenTable:
         self.joint = self.weights[:, None] * flat  # p(x0, y), (classes, sequences)
 
     def posterior(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """p(x_t, x0, y), (batch, classes, sequences)."""
-        likelihood = self.process.likelihood(x_t, t.double())  # (batch, length, vocabulary)
+        """p(x_t, x0, y), (batch, classes, sequences).
+
+        Args:
+            x_t: (batch, length) tokens, or vectors (batch, length, num_states).
+            t: times, (batch,).
+        """
+        # At t = 1 nothing is left of the data; what a rule shows there nevertheless, counts as it
+        # does just before.
+        t = t.double().clamp(max=1 - 1e-9)
+        likelihood = self._likelihood(x_t, t)  # (batch, length, vocabulary)
         places = torch.arange(self.length)
         of_sequences = likelihood[:, places, self.sequences].prod(-1)  # (batch, sequences)
         return of_sequences[:, None] * self.joint
+
+    def _likelihood(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """q(x_t | x0) of each position, or of vectors the same, linear in each."""
+        if not x_t.is_floating_point():
+            return self.process.likelihood(x_t, t)
+        states = torch.arange(self.process.num_states).expand(len(x_t), -1)
+        return x_t.double() @ self.process.likelihood(states, t)
 
 
 class TableDenoiser(Denoiser):

@@ -9,6 +9,7 @@ Source: Castillo et al. 2023, arXiv 2312.12487, section 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from clarion.denoise.estimate import Estimate
 from clarion.guide.compose import evaluate_each
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.contrast.rule import given, inner_product, is_number
+from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Adaptive(CFG):
         guidance_scale: 1 is the plain conditional model, 0 the unconditional one until then.
         gamma: the cosine above which a sample needs guidance no more, in [-1, 1]; at 1 none does.
     """
+
+    serves: ClassVar[tuple[type[Process], ...]] = (GaussianProcess,)
 
     gamma: float = 0.991
 

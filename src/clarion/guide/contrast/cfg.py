@@ -2,6 +2,9 @@
 
 mean = mean(absent) + guidance_scale (mean(condition) - mean(absent))
 
+Of tokens the logarithms of the probabilities are combined so (Schiff et al. 2024, arXiv 2412.10193,
+section 3.1, there for the transitions).
+
 Sources: Ho & Salimans 2022, arXiv 2207.12598, equation 6, with guidance_scale = 1 + w, so that 1 is
 the plain conditional model and 0 the unconditional one; Kynkäänniemi et al. 2024, arXiv 2404.07724
 (the interval).
@@ -10,6 +13,7 @@ the plain conditional model and 0 the unconditional one; Kynkäänniemi et al. 2
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -18,6 +22,7 @@ from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.compose import evaluate
 from clarion.guide.contrast.rule import Contrast, given, is_number
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class CFG(Contrast):
     Args:
         guidance_scale: 1 is the plain conditional model, 0 the unconditional one.
     """
+
+    serves: ClassVar[tuple[type[Process], ...]] = (Process,)
 
     def steer(
         self,

@@ -13,6 +13,7 @@ Source: Chung et al. 2024, arXiv 2406.08070, algorithm 2.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from clarion.denoise.estimate import Estimate
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.rule import Guidance
 from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class CFGPlusPlus(CFG):
         guidance_scale: lambda, in [0, 1]. 0 is the unconditional model; 1 is the conditional one
             only where a step goes to clean data, and more than that elsewhere.
     """
+
+    serves: ClassVar[tuple[type[Process], ...]] = (GaussianProcess,)
 
     def __post_init__(self) -> None:
         super().__post_init__()

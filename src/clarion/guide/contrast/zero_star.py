@@ -12,6 +12,7 @@ Source: Fan, Zheng, Yeh & Liu 2025, arXiv 2503.18886, section 4.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from clarion.guide.contrast.cfg import CFG
 from clarion.guide.contrast.rule import is_number, projection
 from clarion.guide.rule import Guidance
 from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class CFGZero(CFG):
         guidance_scale: 1 is the plain conditional model, 0 the unconditional one times s.
         zero_init: how many of the first stops have a velocity of 0; the model is not asked there.
     """
+
+    serves: ClassVar[tuple[type[Process], ...]] = (GaussianProcess,)
 
     zero_init: int = 0
 

@@ -79,7 +79,7 @@ class ClassifierGuidance(Guidance):
         condition: Condition | None,
         visit: Visit | None,
     ) -> Estimate:
-        condition = _plain(condition, self.name)
+        condition = plain_condition(condition, self.name)
         present = condition.present[self.name]
         without = condition.keep_where({self.name: torch.zeros_like(present)})
         plain = denoiser(x_t, t, without)
@@ -119,7 +119,7 @@ class ClassifierGuidance(Guidance):
             raise _misfit(f"classes of {self.name!r}", known.classes, classes)
 
     def _check(self, condition: Condition | None) -> None:
-        plain = _plain(condition, self.name)
+        plain = plain_condition(condition, self.name)
         label, present = plain.values[self.name], plain.present[self.name]
         if label.ndim != 1 or label.is_floating_point():
             raise ClarionError(
@@ -132,7 +132,7 @@ class ClassifierGuidance(Guidance):
             )
 
 
-def _plain(condition: Condition | None, name: str) -> Condition:
+def plain_condition(condition: Condition | None, name: str) -> Condition:
     """The condition, refused if it has no such value, or is one that no classifier can follow."""
     if condition is None or name not in condition.values:
         known = ", ".join(condition.values) if condition else ""

@@ -100,10 +100,16 @@ class TokenSampler(Sampler):
     def step(
         self, stage: TokenStage, state: State, estimate: TokenEstimate, noise: Tensor
     ) -> State:
-        probabilities = self.transition(stage, state[0], estimate)
-        if estimate.tilt is not None:
-            probabilities = probabilities * estimate.tilt.double().exp()
+        probabilities = self.tilted(self.transition(stage, state[0], estimate), estimate)
         return (draw_tokens(probabilities, noise),)
+
+    @staticmethod
+    def tilted(probabilities: Tensor, estimate: TokenEstimate) -> Tensor:
+        """The probabilities of where positions go, times what a rule makes of each way."""
+        if estimate.tilt is None:
+            return probabilities
+        weighted = probabilities * estimate.tilt.double().exp()
+        return weighted / weighted.sum(-1, keepdim=True)
 
 
 def draw_tokens(probabilities: Tensor, uniform: Tensor) -> Tensor:

@@ -1,0 +1,136 @@
+"""Guidance of tokens by a classifier of noisy sequences.
+
+A position goes from x_t to b at the reversed rate times
+
+    (p(label | x_t with b in this position) / p(label | x_t))^scale
+
+so that at scale 1 the chain is that of p(x0 | label). Either the classifier is asked about every
+neighbour of every sequence, or once about each sequence, whose neighbours then follow by a
+first-order Taylor series in tokens written as vectors of one 1.
+
+Sources: Nisonoff, Xiong, Allenspach & Listgarten 2024, arXiv 2406.01572, equation 3 (rates);
+Schiff et al. 2024, arXiv 2412.10193, section 3.2 (transitions).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from clarion.base.condition import Condition
+from clarion.base.errors import ClarionError
+from clarion.denoise.classifier import NoisyClassifier
+from clarion.denoise.denoiser import Denoiser, Visit
+from clarion.denoise.estimate import Estimate, TokenEstimate
+from clarion.guide.gradient.classifier import plain_condition
+from clarion.guide.rule import Guidance
+from clarion.process.process import Process
+from clarion.process.tokens import Masking, TokenProcess
+
+Neighbours: TypeAlias = Literal["exact", "first_order"]
+
+BATCH = 4096
+"""Sequences about which the classifier is asked at once."""
+
+
+@dataclass(frozen=True)
+class TokenClassifierGuidance(Guidance):
+    """Steers tokens towards their label by a classifier.
+
+    The denoiser is asked without the label; where the label is absent, nothing is changed.
+
+    Args:
+        scale: 1 is the conditional model, 0 the one without labels.
+        classifier: of tokens that were lost by the denoiser's process. For "first_order" it must
+            also take vectors, (batch, length, num_states), in place of tokens.
+        neighbours: "exact" asks about length * vocabulary sequences for each; "first_order" about
+            one, and takes one gradient.
+        name: of the condition that holds the label.
+    """
+
+    serves: ClassVar[tuple[type[Process], ...]] = (TokenProcess,)
+    needs_condition: ClassVar[bool] = True
+
+    scale: float
+    classifier: NoisyClassifier = field(repr=False)
+    neighbours: Neighbours = "exact"
+    name: str = "label"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not math.isfinite(self.scale):
+            raise ClarionError(f"scale must be a finite number, got {self.scale}.")
+        if self.neighbours not in get_args(Neighbours):
+            known = " or ".join(map(repr, get_args(Neighbours)))
+            raise ClarionError(f"neighbours must be {known}, got {self.neighbours!r}.")
+
+    def __call__(self, denoiser: Denoiser) -> Denoiser:
+        if denoiser.process != self.classifier.process:
+            raise ClarionError(
+                f"The classifier must have the denoiser's process: it has "
+                f"{self.classifier.process}, the denoiser {denoiser.process}."
+            )
+        return super().__call__(denoiser)
+
+    def steer(
+        self,
+        denoiser: Denoiser,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Condition | None,
+        visit: Visit | None,
+    ) -> Estimate:
+        condition = plain_condition(condition, self.name)
+        present = condition.present[self.name]
+        without = condition.keep_where({self.name: torch.zeros_like(present)})
+        estimate = denoiser(x_t, t, without)
+        assert isinstance(estimate, TokenEstimate), "a token process has token estimates"
+        if self.scale == 0:
+            return estimate
+        label = condition.values[self.name]
+        gain = self._gain_by_all if self.neighbours == "exact" else self._gain_by_gradient
+        tilt = gain(denoiser.process, x_t, t, label)
+        return TokenEstimate(estimate.logits, self.scale * tilt * present[:, None, None])
+
+    def _gain_by_all(self, process: TokenProcess, x_t: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        """log p(label | neighbour) - log p(label | x_t), (batch, length, num_states)."""
+        n, length = x_t.shape
+        K = process.vocabulary
+        b = torch.arange(K, device=x_t.device).expand(n, length, K)
+        places = torch.arange(length, device=x_t.device)
+        neighbours = x_t[:, None, None].expand(n, length, K, length).clone()
+        neighbours.scatter_(3, places[None, :, None, None].expand(n, length, K, 1), b[..., None])
+        rows = length * K
+        there = self._log_p(
+            neighbours.reshape(-1, length), t.repeat_interleave(rows), label.repeat_interleave(rows)
+        ).reshape(n, length, K)
+        here = self._log_p(x_t, t, label)
+        return self._of_ways(process, x_t, there - here[:, None, None])
+
+    def _gain_by_gradient(
+        self, process: TokenProcess, x_t: Tensor, t: Tensor, label: Tensor
+    ) -> Tensor:
+        """The same to first order: <gradient, neighbour - x_t>."""
+        with torch.enable_grad():
+            vectors = F.one_hot(x_t, process.num_states).to(t.dtype).requires_grad_()
+            total = self._log_p(vectors, t, label).sum()
+            (gradient,) = torch.autograd.grad(total, vectors)
+        here = gradient.gather(2, x_t.unsqueeze(-1))
+        return self._of_ways(process, x_t, (gradient - here)[..., : process.vocabulary])
+
+    def _log_p(self, x_t: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        parts = zip(x_t.split(BATCH), t.split(BATCH), label.split(BATCH), strict=True)
+        return torch.cat([self.classifier(x, s).gather(1, y[:, None])[:, 0] for x, s, y in parts])
+
+    @staticmethod
+    def _of_ways(process: TokenProcess, x_t: Tensor, gain: Tensor) -> Tensor:
+        """The gains of ways that the reversed chain has; 0 for the others, and for staying."""
+        if not isinstance(process, Masking):
+            return gain
+        is_masked = (x_t == process.mask).unsqueeze(-1)
+        return F.pad(torch.where(is_masked, gain, 0.0), (0, 1))
