@@ -59,6 +59,14 @@ def test_a_measurement_draws_the_samples_near(saved_model: Path, files: Path, me
     assert misfit(*measured, "--sigma-y", 0.05) < 0.8 * misfit()
 
 
+def test_a_measurement_has_a_sampler_of_its_own(saved_model: Path, files: Path) -> None:
+    words = "--measure", "downsample:2", files / "coarse.npy"
+    model, out = str(saved_model), files / "out.npz"
+    assert main(["sample", model, "--n", "1", "--out", str(out), *map(str, words)]) == 0
+    chosen = draw(saved_model, files / "same.npz", *words, "--sampler", "ddpm", "--num-steps", 50)
+    np.testing.assert_allclose(np.load(out)["samples"], chosen[:1], atol=1e-5)
+
+
 def test_the_method_is_passed_on(saved_model: Path, files: Path) -> None:
     arguments = "--measure", "downsample:2", files / "coarse.npy", "--sigma-y", 0.3
     dps, mmps = (

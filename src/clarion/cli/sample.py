@@ -51,8 +51,9 @@ class Options:
         sigma_y: standard deviation of the noise of that measurement, in units of the data.
         method: how the measurement steers.
         sampler: name of the sampler, with settings if need be ("ddim:eta=0.5"; a reward of yours
-            for 16 particles each, "particles:FILE.py#FUNCTION:SCALE:16").
-        num_steps: steps of the time grid.
+            for 16 particles each, "particles:FILE.py#FUNCTION:SCALE:16"). None takes dpmpp_2m, or
+            ddpm for a measurement, whose rules want fresh noise on the way.
+        num_steps: steps of the time grid. None takes 12, or 50 for a measurement.
         grid: name of the time grid, with settings if need be ("log_snr_uniform:sigma_min=0.04").
         seed: seed of the whole set.
         batch_size: samples at a time.
@@ -75,8 +76,8 @@ class Options:
     measure: tuple[str, Path] | None = None
     sigma_y: float = 0.02
     method: str = "mmps"
-    sampler: str = "dpmpp_2m"
-    num_steps: int = 12
+    sampler: str | None = None
+    num_steps: int | None = None
     grid: str = "trailing"
     seed: int = 0
     batch_size: int = 64
@@ -102,7 +103,8 @@ def main(arguments: list[str]) -> int:
             f"n must be at least 1 and first 0 or more, got {options.n} and {options.first}."
         )
     indices = range(options.first, options.first + options.n)
-    sampler, particles = watched(read_sampler(options.sampler))
+    name, num_steps = ("dpmpp_2m", 12) if options.measure is None else ("ddpm", 50)
+    sampler, particles = watched(read_sampler(options.sampler or name))
     rules = model.rules(options.guidance) + _rules_of_files(options, domain, model)
     start = time.perf_counter()
     samples = model.sample(
@@ -111,7 +113,7 @@ def main(arguments: list[str]) -> int:
         negative=negative or None,
         guidance=rules,
         sampler=sampler,
-        num_steps=options.num_steps,
+        num_steps=num_steps if options.num_steps is None else options.num_steps,
         grid=options.grid,
         seed=options.seed,
         batch_size=options.batch_size,
