@@ -233,9 +233,11 @@ def test_particles_are_typed_with_their_reward(
         sampler=EulerAncestralSampler(),
         ess_threshold=0.9,
     )
-    expected = Model.load(saved_model).sample(3, num_steps=4, batch_size=2, sampler=sampler)
-    with np.load(out) as content:
-        np.testing.assert_array_equal(content["samples"], expected.numpy())
+    model = Model.load(saved_model)
+    for given in (sampler, typed):
+        expected = model.sample(3, num_steps=4, batch_size=2, sampler=given)
+        with np.load(out) as content:
+            np.testing.assert_array_equal(content["samples"], expected.numpy())
 
 
 def test_the_best_of_several_is_better_than_each(
