@@ -15,6 +15,7 @@ from clarion.denoise.exact import GaussianDenoiser, MixtureDenoiser
 from clarion.guide import SampleSpace
 from clarion.guide.contrast.adaptive import Adaptive
 from clarion.guide.contrast.apg import APG
+from clarion.guide.gradient.reward import Reward
 from clarion.process import VPCosine
 from clarion.sample import ParticleSampler, generate, sample
 from clarion.sample.ancestral import DDIMSampler, DDPMSampler, EulerSampler
@@ -318,6 +319,27 @@ def test_rules_that_remember_rows_are_refused_where_rows_change(rule):
         ParticleSampler(linear, 1.0, 4).check(rule(DENOISER))
     ParticleSampler(linear, 1.0, 4, ess_threshold=0.0).check(rule(DENOISER))
     ParticleSampler(linear, 1.0, 4).check(APG(3.0)(DENOISER))
+
+
+@pytest.mark.parametrize("is_steered", [False, True])
+def test_no_step_waits_for_the_device(monkeypatch, is_steered):
+    """From the first evaluation to the last nothing is read off a tensor."""
+
+    def refuse(*arguments):
+        raise AssertionError("the host waits for the device")
+
+    def callback(done, total, estimate):
+        if done == 1:
+            for reading in ("__bool__", "__float__", "__int__", "__index__", "item", "tolist"):
+                monkeypatch.setattr(torch.Tensor, reading, refuse)
+        if done == total:
+            monkeypatch.undo()
+
+    told = []
+    sampler = ParticleSampler(linear, 3.0, 8, report=lambda *values: told.append(values))
+    denoiser = Reward(linear, 1.0)(DENOISER) if is_steered else DENOISER
+    sample(denoiser, (1,), n=5, sampler=sampler, num_steps=6, callback=callback)
+    assert any(resampled.any() for _, _, resampled in told)
 
 
 def test_the_name_alone_is_too_little():
