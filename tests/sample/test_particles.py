@@ -22,7 +22,6 @@ from clarion.sample.ancestral import DDIMSampler, DDPMSampler, EulerSampler
 from clarion.sample.dpmpp_sde import DPMpp2MSDESampler
 from clarion.sample.heun import EDMSampler, HeunSampler
 from clarion.sample.langevin import PredictorCorrectorSampler
-from clarion.sample.resampling import resample
 
 PROCESS = VPCosine()
 LEVELS = torch.tensor([40.0, 6.0, 2.5, 1.2, 0.6, 0.25, 0.08], dtype=torch.float64)
@@ -225,18 +224,6 @@ def test_the_report():
         assert ((number > 0.999) & (number < 8.001)).all()
     assert any(resampled.any() for _, _, resampled in told)
     assert not told[-1][2].any()
-
-
-def test_systematic_resampling_keeps_the_expected_numbers():
-    """Of P copies a particle of weight w gets floor(P w) or one more, whatever the number drawn."""
-    weights = torch.tensor([[0.5, 0.0, 0.13, 0.37], [1.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
-    total = torch.zeros_like(weights)
-    for at in torch.linspace(0, 1, 201, dtype=torch.float64)[:-1]:
-        chosen = resample(weights.log(), at.expand(2, 1))
-        copies = torch.nn.functional.one_hot(chosen, 4).sum(1)
-        assert ((copies >= (4 * weights).floor()) & (copies <= (4 * weights).ceil())).all()
-        total += copies
-    torch.testing.assert_close(total / 200, 4 * weights, rtol=0, atol=0.011)  # 2 of 200 numbers
 
 
 @pytest.mark.parametrize(
