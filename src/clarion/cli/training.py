@@ -24,7 +24,7 @@ from clarion.domains.tables import DATA
 from clarion.run import folder
 from clarion.run.classifier_config import ClassifierConfig
 from clarion.run.config import ModelConfig, TrainingConfig
-from clarion.run.examples import DataConfig, ExampleSet
+from clarion.run.examples import DataConfig, ExampleSet, Fitted
 from clarion.run.serialize import TABLES, to_json
 from clarion.train.checkpoint import latest_checkpoint
 from clarion.train.loop import Trainer
@@ -171,13 +171,14 @@ def train(
         run = options.out or Path("runs") / _run_name(name, config)
         if run.exists() and any(run.iterdir()):
             raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")
-    known = None if is_new else folder.read_description(run)
-    spec = known.condition if isinstance(known, ModelConfig) else None
     with ReadingProgress() as progress:
-        examples, validation = config.data.open(progress.reading, spec), None
-        if config.validation is not None:
-            validation = config.validation.open(progress.reading, examples.condition_spec)
+        examples = config.data.open(progress.reading, None if is_new else _fitted(run))
     described, normalizer, objective = prepare(config, examples, options.resume)
+    validation = None
+    if config.validation is not None:
+        fitted = Fitted(examples.condition_spec, examples.shape, normalizer)
+        with ReadingProgress() as progress:
+            validation = config.validation.open(progress.reading, fitted)
     trainer = Trainer(config, objective, examples, validation, normalizer, run, device)
     if is_new:
         folder.write_description(run, described, normalizer, config, DATA_TABLES)
@@ -199,6 +200,14 @@ def train(
     hint = "" if is_complete else f"\nGo on with: {command} --resume {run}"
     print(f"{state}: {run}{hint}", file=sys.stderr if options.json else sys.stdout)
     return 0
+
+
+def _fitted(run: Path) -> Fitted | None:
+    """What a model that is trained on was started with; None for a classifier."""
+    known = folder.read_description(run)
+    if not isinstance(known, ModelConfig):
+        return None
+    return Fitted(known.condition, known.shape, folder.read_normalizer(run))
 
 
 def _with_source(config: C, source: str) -> C:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.normalizer import Normalizer
+from clarion.base.vocabulary import Vocabulary
 
 OnProgress: TypeAlias = Callable[[int, int], None]
 """Called with (examples read, examples in all)."""
@@ -62,6 +63,21 @@ class DataDescription(Protocol):
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """What was fitted on the data to train on; other data of that training are read by the same.
+
+    Args:
+        condition_spec: what is known of each example.
+        shape: of one example, without the batch.
+        codec: between the units of the data and those of the model.
+    """
+
+    condition_spec: ConditionSpec
+    shape: tuple[int, ...]
+    codec: Normalizer | Vocabulary
+
+
+@dataclass(frozen=True)
 class DataConfig(ABC):
     """Where examples come from and what is done to them; saved with the run."""
 
@@ -72,18 +88,17 @@ class DataConfig(ABC):
 
     @abstractmethod
     def open(
-        self, on_progress: OnProgress | None = None, spec: ConditionSpec | None = None
+        self, on_progress: OnProgress | None = None, fitted: Fitted | None = None
     ) -> ExampleSet:
         """Find and check the data.
 
         Args:
             on_progress: called with (examples read, examples in all) meanwhile.
-            spec: the conditions of other data, those to train on, to which these belong; None
-                fits one on these.
+            fitted: on other data, those to train on, to which these belong; None fits all on these.
 
         Raises:
             DataError: if there are no such data, they cannot be used as they are, or they hold a
-                value that `spec` does not know.
+                value that those do not know.
         """
 
     @abstractmethod

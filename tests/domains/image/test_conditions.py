@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from rich.console import Console
 
 from clarion.base.condition import ClassEntry, ConditionEntry
 from clarion.base.errors import DataError
+from clarion.base.normalizer import Normalizer
 from clarion.domains.image.data import ImageData
 from clarion.domains.tables import DATA
-from clarion.run.examples import DataConfig
+from clarion.run.examples import DataConfig, Fitted
 from clarion.run.serialize import TABLES, from_json, to_json
 
 ASKED = ("caption=text", "words=tags:tags", "body=vector:weight+height,units=kg+m")
@@ -98,9 +100,11 @@ def test_validation_data_belong_to_the_spec_of_the_training(described: Path, tmp
     for name in ("8.png", "9.png"):
         png(np.zeros((8, 6, 3)), other / "dog" / name)
     data = ImageData(str(other), conditions=ASKED)
+    codec = Normalizer((0.0,), (1.0,))  # of pictures, it says nothing of how they are read
+    fitted = Fitted(training.condition_spec, training.shape, codec)
     rows = "file_name,caption,tags,weight,height\ndog/9.png,,{},40,0.7\n"
     (other / "metadata.csv").write_text(rows.format("big"))
-    images = data.open(spec=training.condition_spec)
+    images = data.open(fitted=fitted)
     assert images.condition_spec == training.condition_spec
     condition = images.batch(torch.arange(2))[1]
     assert condition.values["label"].tolist() == [1, 1]  # as there, though cats are not here
@@ -112,10 +116,11 @@ def test_validation_data_belong_to_the_spec_of_the_training(described: Path, tmp
 
     (other / "metadata.csv").write_text(rows.format("huge"))
     with pytest.raises(DataError, match=r"9\.png, column 'tags': Unknown tag of words 'huge'"):
-        data.open(spec=training.condition_spec)
+        data.open(fitted=fitted)
     (other / "dog").rename(other / "dogs")
+    label = replace(fitted, condition_spec={"label": training.condition_spec["label"]})
     with pytest.raises(DataError, match=r"8\.png: Unknown class 'dogs'. Did you mean 'dog'"):
-        ImageData(str(other)).open(spec={"label": training.condition_spec["label"]})
+        ImageData(str(other)).open(fitted=label)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from clarion.base.condition import ConditionSpec
 from clarion.base.errors import DataError
 from clarion.base.normalizer import Normalizer
 from clarion.domains.image.codec import fit_normalizer
@@ -18,7 +17,7 @@ from clarion.domains.image.report import DataReport
 from clarion.domains.image.sources import PictureSource, is_hub_name, open_source
 from clarion.domains.image.survey import Survey
 from clarion.run.columns import ColumnReader, parse_requests
-from clarion.run.examples import DataConfig, OnProgress
+from clarion.run.examples import DataConfig, Fitted, OnProgress
 
 RESIZE_RULES = ("none", "crop", "pad", "stretch")
 
@@ -110,9 +109,7 @@ class ImageData(DataConfig):
                 readers[name] = replace(reader, rule=replace(self.rule, channels=reader.channels))
         return readers
 
-    def open(
-        self, on_progress: OnProgress | None = None, spec: ConditionSpec | None = None
-    ) -> ImageSet:
+    def open(self, on_progress: OnProgress | None = None, fitted: Fitted | None = None) -> ImageSet:
         """Find the pictures and decode each once, into memory if they fit.
 
         Larger sets are decoded as well, to know before the training that every picture can be, and
@@ -120,18 +117,18 @@ class ImageData(DataConfig):
 
         Args:
             on_progress: called with (pictures done, pictures in all) while reading.
-            spec: the conditions of the data to train on, where these are others; None fits one.
+            fitted: on the data to train on, where these are others; None fits all on these.
 
         Raises:
             DataError: if there are no such data, they cannot be used as they are, or hold what
-                `spec` does not know.
+                those to train on do not.
         """
         return read_image_set(
             self._open_source(),
             self.rule,
             class_names=self.class_names,
             requests=self.requests,
-            spec=spec,
+            spec=None if fitted is None else fitted.condition_spec,
             skip_bad=self.skip_bad,
             memory_limit_bytes=int(min(self.memory_limit_gib, 2**30) * 2**30),
             on_progress=on_progress,
