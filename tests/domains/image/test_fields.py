@@ -12,7 +12,9 @@ from PIL import Image
 
 from clarion.base.condition import FieldEntry
 from clarion.base.errors import DataError
+from clarion.base.normalizer import Normalizer
 from clarion.domains.image.data import ImageData
+from clarion.run.examples import Fitted
 
 
 @pytest.fixture
@@ -54,8 +56,10 @@ def test_they_follow_the_rule_of_the_pictures(masked) -> None:
     expected = np.asarray(small).transpose(2, 0, 1) / 255
     np.testing.assert_allclose(condition.values["mask"][2], expected, atol=1e-7)
     other = ImageData(str(folder), conditions=("mask=field",))
+    spec = {"label": images.condition_spec["label"], "mask": FieldEntry(1, (4, 4))}
+    fitted = Fitted(spec, images.shape, Normalizer((0.0,) * 3, (1.0,) * 3))
     with pytest.raises(DataError, match=r"'mask': it is 6x8, and others are 4x4; set size"):
-        other.open(spec={"label": images.condition_spec["label"], "mask": FieldEntry(1, (4, 4))})
+        other.open(fitted=fitted)
 
 
 def test_what_cannot_be_used_is_named(masked, png) -> None:

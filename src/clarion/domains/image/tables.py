@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from clarion.base.errors import DataError
 from clarion.base.names import describe_unknown
 from clarion.domains.image.decoding import Piece
+from clarion.run.columns.parquet import Table, import_datasets, one_line, read_parquet
 
 
-class TableSource:
+class TableSource(Table):
     """Pictures from one column of a table, labels from another.
 
     Args:
@@ -35,19 +36,13 @@ class TableSource:
     ) -> None:
         import datasets
 
-        if not len(table):
-            raise DataError(f"{title} has no rows.")
+        super().__init__(table, title)
         image_column = _find_image_column(table.features, title, image_column)
         self.label_column = _find_label_column(table.features, title, label_column)
-        self._table = table
         self._rows = table.select_columns([image_column]).cast_column(
             image_column, datasets.Image(decode=False)
         )
         self._column = image_column
-        self._title = title
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
     @property
     def labels(self) -> NDArray[np.int64] | None:
@@ -62,12 +57,12 @@ class TableSource:
         name = self.label_column
         if name is None:
             return None, ()
-        title = f"{self._title}, column {name!r}"
-        return _read_labels(self._arrow(name), title, self._names_of(name))
+        title = f"{self.title}, column {name!r}"
+        return _read_labels(self.arrow(name), title, self.names_of(name))
 
     def name(self, index: int) -> str:
         path = (self._rows[index][self._column] or {}).get("path")
-        return f"{self._title}, row {index}" + (f" ({path})" if path else "")
+        return f"{self.title}, row {index}" + (f" ({path})" if path else "")
 
     def fetch(self, indices: Sequence[int]) -> list[Piece]:
         cells = self._rows[list(indices)][self._column]
@@ -77,34 +72,17 @@ class TableSource:
         return None
 
     def columns(self) -> tuple[str, ...]:
-        return tuple(name for name in self._table.features if name != self._column)
-
-    def cells(self, column: str) -> list[Any]:
-        self._check_column(column)
-        values, names = self._arrow(column).to_pylist(), self._names_of(column)
-        return [names[v] if v in range(len(names)) else v for v in values] if names else values
+        return tuple(name for name in self.table.features if name != self._column)
 
     def pieces(self, column: str) -> list[Piece | None]:
-        self._check_column(column)
-        feature = self._table.features[column]
+        self.check_column(column)
+        feature = self.table.features[column]
         if not (_is_picture(feature) or _is_bytes(feature)):
             raise DataError(
-                f"{self._title}: column {column!r} holds {_type_name(feature)}, not pictures."
+                f"{self.title}: column {column!r} holds {_type_name(feature)}, not pictures."
             )
-        cells = self._arrow(column).to_pylist()
+        cells = self.arrow(column).to_pylist()
         return [None if cell is None else _as_piece(cell) for cell in cells]
-
-    def _check_column(self, column: str) -> None:
-        if column not in self.columns():
-            known = list(self.columns())
-            raise DataError(f"{self._title}: {describe_unknown('column', column, known)}")
-
-    def _arrow(self, column: str) -> Any:
-        return self._table.select_columns([column]).with_format("arrow")[:][column]
-
-    def _names_of(self, column: str) -> tuple[str, ...]:
-        """Names of the classes, where `datasets` holds numbers for them."""
-        return tuple(getattr(self._table.features[column], "names", None) or ())
 
 
 def _as_piece(cell: dict[str, Any] | bytes | None) -> Piece:
@@ -123,21 +101,7 @@ def open_parquet(
     Raises:
         DataError: if a file is damaged, or there is no column of pictures.
     """
-    title = str(files[0]) if len(files) == 1 else f"{files[0].parent} ({len(files)} parquet files)"
-    datasets = _import_datasets(title)
-    # `datasets` cannot read files without rows, which writers of many files leave behind.
-    names = [str(file.resolve()) for file in files if _count_rows(file)]
-    if not names:
-        raise DataError(f"{title} has no rows.")
-    show_bars = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()  # this takes seconds, and the pictures have a bar of their own
-    try:
-        table = datasets.load_dataset("parquet", data_files={"train": names}, split="train")
-    except Exception as error:  # several libraries lie below, each with errors of its own
-        raise DataError(f"{title} cannot be read as parquet: {_one_line(error)}") from error
-    finally:
-        if show_bars:
-            datasets.enable_progress_bars()
+    table, title = read_parquet(files)
     return TableSource(table, title, image_column=image_column, label_column=label_column)
 
 
@@ -154,7 +118,7 @@ def open_hub(
     Raises:
         DataError: if it cannot be had, or there is no column of pictures.
     """
-    datasets = _import_datasets(f"The hub data set {name!r}")
+    datasets = import_datasets(f"The hub data set {name!r}")
     log = logging.getLogger("huggingface_hub")
     level = log.level
     log.setLevel(logging.ERROR)  # it would report each of its tries when there is no network
@@ -178,7 +142,7 @@ def _hub_problem(name: str, error: Exception) -> str:
             f"The data set {name!r} is not in the local cache, and the hub cannot be reached: "
             "this machine seems to be offline. Connect it once, or give a local folder as source."
         )
-    return f"The hub data set {name!r} cannot be opened: {_one_line(error)}"
+    return f"The hub data set {name!r} cannot be opened: {one_line(error)}"
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
@@ -187,35 +151,6 @@ def _chain(error: BaseException | None) -> list[BaseException]:
         chain.append(error)
         error = error.__cause__ or error.__context__
     return chain
-
-
-def _one_line(error: BaseException) -> str:
-    # `datasets` wraps what went wrong in an error that says only that something did.
-    inner = error.__cause__ or error
-    return " ".join(f"{type(inner).__name__}: {inner}".split())[:300]
-
-
-def _import_datasets(what: str) -> Any:
-    try:
-        import datasets
-    except ImportError:
-        raise DataError(
-            f"{what} is read by the package `datasets`, which is not installed. "
-            "Install it with: pip install 'clarion[data]'"
-        ) from None
-    return datasets
-
-
-def _count_rows(file: Path) -> int:
-    from pyarrow import ArrowException, parquet  # `datasets` stands on it
-
-    try:
-        return parquet.read_metadata(file).num_rows
-    except (ArrowException, OSError) as error:
-        raise DataError(
-            f"{file} ({file.stat().st_size} bytes) is no parquet file, or one that was cut off: "
-            f"{_one_line(error)}"
-        ) from error
 
 
 def _find_image_column(features: Any, title: str, wanted: str | None) -> str:

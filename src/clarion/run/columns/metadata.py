@@ -6,7 +6,6 @@ are files of which nothing is known.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any
 
 from clarion.base.errors import DataError
 from clarion.base.names import describe_unknown
+from clarion.run.columns.delimited import read_delimited, read_header
 
 FILES = ("metadata.csv", "metadata.jsonl")
 KEY = "file_name"
@@ -98,29 +98,16 @@ def _read(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, row) pairs."""
     try:
         yield from (_read_csv if file.suffix == ".csv" else _read_jsonl)(file)
-    except (UnicodeDecodeError, OSError, csv.Error) as error:
+    except (UnicodeDecodeError, OSError) as error:
         raise DataError(f"{file} cannot be read: {error}.") from error
 
 
 def _read_csv(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Cells are words; an empty one is missing."""
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
-        header = next(reader, [])
-        if KEY not in header or len(set(header)) < len(header):
-            raise DataError(
-                f"{file} must begin with the names of its columns, each once and one of them "
-                f"{KEY!r}, got {header}."
-            )
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise DataError(
-                    f"{file}, line {reader.line_num} has {len(cells)} cells for {len(header)} "
-                    'columns; a cell with a comma within is written "in quotes, so".'
-                )
-            yield reader.line_num, {k: c or None for k, c in zip(header, cells, strict=True)}
+    header = read_header(file)
+    if KEY not in header:
+        raise DataError(f"{file} must have a column {KEY!r}, got {', '.join(header)}.")
+    yield from read_delimited(file)
 
 
 def _read_jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
