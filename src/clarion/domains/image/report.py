@@ -15,28 +15,11 @@ from rich.text import Text
 from clarion.domains.image.codec import add_to_histogram, batches, mean_and_std
 from clarion.domains.image.image_set import LABEL, ImageSet, SkippedPicture
 from clarion.run.columns import describe_column
+from clarion.run.duplicates import NAMED, DuplicateReport, listed
 from clarion.run.examples import OnProgress
 
-NAMED = 5  # duplicates and skipped pictures that are named; the rest are counted
 MOST_CLASSES_SHOWN = 20
 BAR_WIDTH = 24
-
-
-@dataclass(frozen=True)
-class DuplicateReport:
-    """Pictures that are the same in every pixel, after resizing.
-
-    Args:
-        num_surplus: how many pictures repeat an earlier one.
-        num_groups: how many different pictures occur more than once.
-        num_conflicts: how many repeat an earlier one under another label.
-        pairs: the first few, as (earlier picture, its repetition).
-    """
-
-    num_surplus: int
-    num_groups: int
-    num_conflicts: int
-    pairs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -93,6 +76,7 @@ class DataReport:
                 on_progress(len(digests), len(image_set))
         seen = [counts.nonzero().flatten().tolist() for counts in histogram]
         mean, sigma_data = mean_and_std(histogram)
+        labels = image_set.labels
         return DataReport(
             count=len(image_set),
             shape=image_set.shape,
@@ -103,7 +87,9 @@ class DataReport:
             mean=mean,
             sigma_data=sigma_data,
             class_counts=_count_classes(image_set),
-            duplicates=_find_duplicates(image_set, digests),
+            duplicates=DuplicateReport.find(
+                digests, image_set.name, None if labels is None else labels.tolist()
+            ),
             num_skipped=len(image_set.skipped),
             skipped=image_set.skipped[:NAMED],
             conditions={
@@ -139,10 +125,12 @@ class DataReport:
         table.add_row("range", _per_channel(self.low, self.high, form="{}..{}") + " of 0..255")
         table.add_row("mean", _per_channel(self.mean) + " of 0..1")
         table.add_row("sigma_data", _per_channel(self.sigma_data) + " of 0..1; 1 in model units")
-        table.add_row("duplicates", self._describe_duplicates())
+        duplicates = self.duplicates.in_words("picture", "under another label")
+        table.add_row("duplicates", Text(duplicates))
         if self.num_skipped:
             named = [f"{name}: {reason}" for name, reason in self.skipped]
-            table.add_row("skipped", _list(f"{self.num_skipped:,} bad", named, self.num_skipped))
+            bad = listed(f"{self.num_skipped:,} bad", named, self.num_skipped)
+            table.add_row("skipped", Text(bad))
         for name, summary in self.conditions.items():
             table.add_row(name, Text(describe_column(summary)))
         if self.unused:
@@ -150,15 +138,6 @@ class DataReport:
             names = ", ".join(self.unused)
             table.add_row("not used", Text(f"columns {names}{f' ({hint})' if hint else ''}"))
         return table
-
-    def _describe_duplicates(self) -> str | Text:
-        found = self.duplicates
-        if not found.num_surplus:
-            return "none"
-        head = f"{found.num_surplus:,} repeat an earlier picture ({found.num_groups:,} groups)"
-        if found.num_conflicts:
-            head += f", {found.num_conflicts:,} of them under another label"
-        return _list(head, [f"{one} = {two}" for one, two in found.pairs], found.num_surplus)
 
     def _classes(self) -> Group:
         counts = self.class_counts
@@ -184,26 +163,5 @@ def _count_classes(image_set: ImageSet) -> dict[str, int]:
     return dict(column.summary["values"]) if column is not None and image_set.class_names else {}
 
 
-def _find_duplicates(image_set: ImageSet, digests: list[bytes]) -> DuplicateReport:
-    first: dict[bytes, int] = {}
-    pairs = [
-        (earlier, index)
-        for index, digest in enumerate(digests)
-        if (earlier := first.setdefault(digest, index)) != index
-    ]
-    labels = None if image_set.labels is None else image_set.labels.tolist()
-    return DuplicateReport(
-        num_surplus=len(pairs),
-        num_groups=len({earlier for earlier, _ in pairs}),
-        num_conflicts=sum(labels[a] != labels[b] for a, b in pairs) if labels else 0,
-        pairs=tuple((image_set.name(a), image_set.name(b)) for a, b in pairs[:NAMED]),
-    )
-
-
 def _per_channel(*columns: Iterable[float], form: str = "{:.4f}") -> str:
     return ", ".join(form.format(*values) for values in zip(*columns, strict=True))
-
-
-def _list(head: str, named: list[str], total: int) -> Text:
-    more = [f"and {total - len(named):,} more"] if total > len(named) else []
-    return Text("\n".join([head, *(f"  {line}" for line in named + more)]))
