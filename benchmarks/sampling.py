@@ -149,7 +149,7 @@ class SchedulerLoop:
     ) -> None:
         if model.config.prediction_type != "edm" or model.config.sigma_data != 1:
             raise SystemExit("The model must predict 'edm' for data of unit variance.")
-        self.network, self.normalizer = model.denoiser.network, model.normalizer
+        self.network, self.normalizer = model.denoiser.network, model.codec
         self.scheduler, self.guidance_scale, self.autocast = scheduler, guidance_scale, autocast
         self.shape = (n, *model.config.shape)
         given = encode_condition(model.config.condition, {LABEL: labels(model, n)}, n)

@@ -81,7 +81,7 @@ class RandomData(DataConfig):
     def open(self, on_progress: OnProgress | None = None) -> RandomPictures:
         return RandomPictures(4096)
 
-    def fit_normalizer(self, examples: Any) -> Normalizer:
+    def fit_codec(self, examples: Any) -> Normalizer:
         return Normalizer((MEAN,), (STD,))
 
     def describe(self, examples: Any) -> DataDescription:
@@ -137,13 +137,13 @@ def steps_in_turn(precision: str, rounds: int, steps: int) -> dict[str, list[flo
         checkpoint_every=1_000_000,
     )
     data = config.data.open()
-    model = model_config(config, data)
+    model = model_config(config, data, config.data.fit_codec(data))
     plain = PlainLoop(
         model.build().network, RandomPictures(len(data)), autocast=precision == "bfloat16"
     )
     seconds: dict[str, list[float]] = {"clarion": [], "plain": []}
     with tempfile.TemporaryDirectory() as folder:
-        normalizer = config.data.fit_normalizer(data)
+        normalizer = config.data.fit_codec(data)
         device = torch.device("cpu")
         objective = DenoisingObjective(model, config.loss)
         trainer = Trainer(config, objective, data, None, normalizer, Path(folder), device)
@@ -175,10 +175,12 @@ def chosen_precision() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         Trainer(
             config,
-            DenoisingObjective(model_config(config, data), config.loss),
+            DenoisingObjective(
+                model_config(config, data, config.data.fit_codec(data)), config.loss
+            ),
             data,
             None,
-            config.data.fit_normalizer(data),
+            config.data.fit_codec(data),
             Path(folder),
             torch.device("cpu"),
         ).train(reports.append)

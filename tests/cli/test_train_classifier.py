@@ -50,7 +50,7 @@ def test_a_model_gets_a_classifier_that_steers_it(
     classifier, model = clarion.load_classifier(run), clarion.load(saved_model)
     assert classifier.process == model.config.process
     assert classifier.data is not None
-    assert classifier.data.normalizer == model.normalizer
+    assert classifier.data.normalizer == model.codec
     out = tmp_path / "samples.npz"
     words = f"sample {saved_model} --n 2 --condition label=right --num-steps 2 --json"
     guided = ["--guidance", f"classifier:{run}:3", "--out", str(out)]

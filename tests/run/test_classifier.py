@@ -162,6 +162,6 @@ def test_one_that_does_not_fit_the_model_is_refused(make_model, tmp_path, change
 def test_one_of_other_units_is_refused(saved, make_model, tmp_path):
     _, place = saved
     shutil.copytree(place, tmp_path / "other")
-    folder.write_normalizer(tmp_path / "other", Normalizer((0.3, 0.5), (0.2, 0.401)))
+    folder.write_codec(tmp_path / "other", Normalizer((0.3, 0.5), (0.2, 0.401)))
     with pytest.raises(ClarionError, match="the model's normaliser"):
         sample(make_model(), place, guidance=f"classifier:{tmp_path / 'other'}:2")

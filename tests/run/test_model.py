@@ -34,7 +34,7 @@ def saved(model, tmp_path):
 def test_a_saved_model_draws_the_same_samples_bit_for_bit(model, saved):
     again = clarion.load(saved)
     assert again.config == model.config
-    assert again.normalizer == model.normalizer
+    assert again.codec == model.codec
     given = {"condition": {"label": "dog"}, "guidance": CFG(2.0), **STEPS}
     assert torch.equal(again.sample(4, **given), model.sample(4, **given))
 
@@ -312,7 +312,7 @@ def test_samples_are_in_data_units(make_model):
     x0 = (model.sample(2, **STEPS) - torch.tensor([0.3, 0.5]).view(2, 1, 1)) / torch.tensor(
         [0.2, 0.4]
     ).view(2, 1, 1)
-    model.normalizer = clarion.base.normalizer.Normalizer((0.0, 0.0), (1.0, 1.0))
+    model.codec = clarion.base.normalizer.Normalizer((0.0, 0.0), (1.0, 1.0))
     torch.testing.assert_close(x0, model.sample(2, **STEPS), rtol=0, atol=1e-5)
 
 
@@ -382,7 +382,7 @@ def test_loading_from_the_hub(saved, model, monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
     assert torch.equal(Model.load("me/garments").sample(2, **STEPS), model.sample(2, **STEPS))
-    assert asked == [("me/garments", FILES[1:])]
+    assert asked == [("me/garments", [*FILES[1:], "vocabulary.json"])]
 
 
 def hub_errors():

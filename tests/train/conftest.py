@@ -51,7 +51,7 @@ class BlobData(DataConfig):
     def open(self, on_progress: Any = None) -> Blobs:
         return Blobs()
 
-    def fit_normalizer(self, examples: Any) -> Normalizer:
+    def fit_codec(self, examples: Any) -> Normalizer:
         return Normalizer((0.0,), (1.0,))
 
     def describe(self, examples: Any) -> Any:
@@ -96,10 +96,12 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
         examples = Blobs() if examples is None else examples
         return Trainer(
             config,
-            DenoisingObjective(model_config(config, examples), config.loss),
+            DenoisingObjective(
+                model_config(config, examples, config.data.fit_codec(examples)), config.loss
+            ),
             examples,
             validation,
-            config.data.fit_normalizer(examples),
+            config.data.fit_codec(examples),
             run,
             torch.device("cpu"),
         )

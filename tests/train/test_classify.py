@@ -80,7 +80,7 @@ class MixtureData(DataConfig):
     def open(self, on_progress: Any = None) -> Mixture:
         return Mixture()
 
-    def fit_normalizer(self, examples: Any) -> Normalizer:
+    def fit_codec(self, examples: Any) -> Normalizer:
         return UNITS
 
     def describe(self, examples: Any) -> Any:

@@ -198,8 +198,8 @@ def test_a_width_out_of_reach_is_refused(tmp_path):
 def test_a_model_is_loaded_from_any_checkpoint_and_of_any_width(make_trainer):
     trainer = make_trainer("run", num_steps=6, checkpoint_every=3)
     trainer.train(lambda report: None)
-    run, config = trainer.run, model_config(trainer.config, trainer.examples)
-    write_description(run, config, trainer.normalizer)
+    run, config = trainer.run, model_config(trainer.config, trainer.examples, trainer.codec)
+    write_description(run, config, trainer.codec)
 
     def weights(path, **settings):
         return dict(Model.load(path, **settings).denoiser.network.named_parameters())

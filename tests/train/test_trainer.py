@@ -93,7 +93,7 @@ def test_training_learns_what_an_untrained_model_cannot_know(make_trainer):
 
 def test_a_model_without_conditions(make_trainer, blobs, same):
     examples = blobs(condition_spec={})
-    assert model_config(make_trainer("x").config, examples).condition == {}
+    assert model_config(make_trainer("x").config, examples, make_trainer("y").codec).condition == {}
     unbroken = finish(make_trainer("a", examples, validate_every=3))
     finish(make_trainer("b", examples, validate_every=3), 4)
     resumed = make_trainer("b", examples, validate_every=3)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.errors import ClarionError
 from clarion.base.shapes import expand_like
 
 
 @dataclass(frozen=True)
-class Normalizer:
+class Normalizer(Codec):
     """x = (data - mean) / std for each channel: model units have mean 0 and deviation 1.
 
     It is fitted once on the training data and saved with the model. Nothing is clipped.

@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.errors import ClarionError
 
 PADDING = "<pad>"
@@ -19,7 +20,7 @@ MOST_KNOWN = 40  # tokens that a message lists
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(Codec):
     """Token number i stands for the text `tokens[i]`.
 
     It is fitted once on the training data, or given by an alphabet, and saved with the model, where

@@ -62,7 +62,11 @@ def describe_run(run: Path) -> dict[str, Any]:
     config = folder.read_description(run)
     content: dict[str, Any] = {
         folder.DESCRIBED.name_of(config): to_json(config),
-        "normalizer": read_json(run / folder.NORMALIZER),
+        **{
+            name: read_json(path)
+            for name in folder.CODECS
+            if (path := run / f"{name}.json").is_file()
+        },
     }
     if (run / folder.WEIGHTS).is_file():
         is_model = isinstance(config, ModelConfig)

@@ -27,7 +27,8 @@ from clarion.guide.tables import GUIDANCE
 from clarion.process.tables import GRIDS
 from clarion.run.model import Model
 from clarion.run.steering import read_sampler
-from clarion.sample.tables import SAMPLERS
+from clarion.sample.ancestral import DDPMSampler
+from clarion.sample.tables import SAMPLERS, default_sampler
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Options:
         sigma_y: standard deviation of the noise of that measurement, in units of the data.
         method: how the measurement steers.
         sampler: name of the sampler, with settings if need be ("ddim:eta=0.5"; a reward of yours
-            for 16 particles each, "particles:FILE.py#FUNCTION:SCALE:16"). None takes dpmpp_2m, or
-            ddpm for a measurement, whose rules want fresh noise on the way.
-        num_steps: steps of the time grid. None takes 12, or 50 for a measurement.
+            for 16 particles each, "particles:FILE.py#FUNCTION:SCALE:16"). None takes dpmpp_2m, for
+            a measurement ddpm, whose fresh noise its rules want, and for tokens ancestral.
+        num_steps: steps of the time grid. None takes 12, for a measurement 50, for tokens 64.
         grid: name of the time grid, with settings if need be ("log_snr_uniform:sigma_min=0.04").
         seed: seed of the whole set.
         batch_size: samples at a time.
@@ -103,8 +104,10 @@ def main(arguments: list[str]) -> int:
             f"n must be at least 1 and first 0 or more, got {options.n} and {options.first}."
         )
     indices = range(options.first, options.first + options.n)
-    name, num_steps = ("dpmpp_2m", 12) if options.measure is None else ("ddpm", 50)
-    sampler, particles = watched(read_sampler(options.sampler or name))
+    chosen, num_steps = default_sampler(model.config.process)
+    if options.measure is not None:
+        chosen, num_steps = DDPMSampler(), 50
+    sampler, particles = watched(read_sampler(options.sampler) if options.sampler else chosen)
     rules = model.rules(options.guidance) + _rules_of_files(options, domain, model)
     start = time.perf_counter()
     samples = model.sample(

@@ -15,7 +15,7 @@ from typing import Any
 from clarion.base.errors import ClarionError
 from clarion.cli.training import Options, Prepared, is_resumed, parse_settings, train, wants_help
 from clarion.domains.tables import RECIPES
-from clarion.process.tables import PROCESSES
+from clarion.process.tables import ALL_PROCESSES
 from clarion.run import folder
 from clarion.run.config import TrainConfig
 from clarion.run.examples import ExampleSet
@@ -31,10 +31,10 @@ def main(arguments: list[str]) -> int:
 
 def prepare(config: TrainConfig, examples: ExampleSet, run: Path | None) -> Prepared:
     """A model of these examples; a resumed run keeps the units it was started with."""
-    model = model_config(config, examples)
-    fit = config.data.fit_normalizer
-    normalizer = fit(examples) if run is None else folder.read_normalizer(run)
-    return Prepared(model, normalizer, DenoisingObjective(model, config.loss))
+    fit = config.data.fit_codec
+    codec = fit(examples) if run is None else folder.read_codec(run)
+    model = model_config(config, examples, codec)
+    return Prepared(model, codec, DenoisingObjective(model, config.loss))
 
 
 def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
@@ -65,5 +65,5 @@ def _take_process(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
         if flag == "--process":
             name = name if equals else "".join(arguments[place + 1 : place + 2])
             rest = arguments[:place] + arguments[place + (1 if equals else 2) :]
-            return rest, {"process": PROCESSES[name]()}
+            return rest, {"process": ALL_PROCESSES[name]()}
     return arguments, {}

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import torch
 import tyro
 
+from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError, ClarionError
-from clarion.base.normalizer import Normalizer
 from clarion.cli.device import choose_device
 from clarion.cli.progress import ReadingProgress, TrainProgress
 from clarion.domains.image.recipes import NOT_NAMED
@@ -67,12 +67,12 @@ class Prepared(NamedTuple):
 
     Args:
         described: what comes out of it.
-        normalizer: between the units of the data and those of the model.
+        codec: between the units of the data and those of the model.
         objective: its loss.
     """
 
     described: ModelConfig | ClassifierConfig
-    normalizer: Normalizer
+    codec: Codec
     objective: Objective
 
 
@@ -173,15 +173,15 @@ def train(
             raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")
     with ReadingProgress() as progress:
         examples = config.data.open(progress.reading, None if is_new else _fitted(run))
-    described, normalizer, objective = prepare(config, examples, options.resume)
+    described, codec, objective = prepare(config, examples, options.resume)
     validation = None
     if config.validation is not None:
-        fitted = Fitted(examples.condition_spec, examples.shape, normalizer)
+        fitted = Fitted(examples.condition_spec, examples.shape, codec)
         with ReadingProgress() as progress:
             validation = config.validation.open(progress.reading, fitted)
-    trainer = Trainer(config, objective, examples, validation, normalizer, run, device)
+    trainer = Trainer(config, objective, examples, validation, codec, run, device)
     if is_new:
-        folder.write_description(run, described, normalizer, config, DATA_TABLES)
+        folder.write_description(run, described, codec, config, DATA_TABLES)
     else:
         if folder.read_description(run) != described:
             raise CheckpointError(
@@ -207,7 +207,7 @@ def _fitted(run: Path) -> Fitted | None:
     known = folder.read_description(run)
     if not isinstance(known, ModelConfig):
         return None
-    return Fitted(known.condition, known.shape, folder.read_normalizer(run))
+    return Fitted(known.condition, known.shape, folder.read_codec(run))
 
 
 def _with_source(config: C, source: str) -> C:

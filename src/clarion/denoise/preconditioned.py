@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
-from clarion.base.names import NameTable
 from clarion.base.shapes import expand_like
+from clarion.denoise.asked import AskedNetwork
 from clarion.process.gaussian import GaussianProcess
 
-AUTOCAST: NameTable[torch.dtype | None] = NameTable(
-    "precision", {"float32": None, "bfloat16": torch.bfloat16}
-)
-"""Name -> the type in which a network's matrix products and convolutions are computed."""
 
-
-class PreconditionedNetwork(nn.Module):
+class PreconditionedNetwork(AskedNetwork):
     """A network whose input is scaled to unit variance.
 
     answer = net(x_t / sqrt(alpha² d² + sigma²), log(sigma / alpha) / 4)
@@ -31,9 +24,7 @@ class PreconditionedNetwork(nn.Module):
     """
 
     process: GaussianProcess
-    network: nn.Module
     sigma_data: float
-    autocast_dtype: torch.dtype | None
 
     def ask_with(
         self, network: nn.Module, sigma_data: float, autocast_dtype: torch.dtype | None
@@ -56,21 +47,7 @@ class PreconditionedNetwork(nn.Module):
         alpha, sigma = self.process.alpha(t), self.process.sigma(t)
         scale = torch.rsqrt((alpha * self.sigma_data) ** 2 + sigma**2)
         noise_level = self.process.log_snr(t) / -8  # log(sigma / alpha) / 4
-        dtype = next((p.dtype for p in self.network.parameters()), x_t.dtype)
+        dtype = self.weight_dtype(x_t.dtype)
         x = (expand_like(scale, x_t) * x_t).to(dtype)
-        with self._autocast(x_t.device):
+        with self.autocast(x_t.device):
             return self.network(x, noise_level.to(dtype), condition)
-
-    @contextmanager
-    def computing_in(self, autocast_dtype: torch.dtype | None) -> Iterator[None]:
-        """Within, the network computes in this type."""
-        before, self.autocast_dtype = self.autocast_dtype, autocast_dtype
-        try:
-            yield
-        finally:
-            self.autocast_dtype = before
-
-    def _autocast(self, device: torch.device):
-        if self.autocast_dtype is None:
-            return nullcontext()
-        return torch.autocast(device.type, dtype=self.autocast_dtype)

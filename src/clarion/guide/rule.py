@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
-from clarion.base.normalizer import Normalizer
 from clarion.denoise.denoiser import Denoiser, DenoiserWrapper, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.process.gaussian import GaussianProcess
@@ -27,7 +27,7 @@ class SampleSpace:
 
     Args:
         shape: of one sample.
-        normalizer: between data units, in which people state masks and rewards, and those of the
+        codec: between data units, in which people state masks and rewards, and those of the
             model; None where they are the same.
         device: where the samples will be.
         condition: what is asked for, a row for each sample, on that device; None where nothing is.
@@ -35,18 +35,18 @@ class SampleSpace:
     """
 
     shape: tuple[int, ...]
-    normalizer: Normalizer | None = None
+    codec: Codec | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     condition: Condition | None = None
     spec: ConditionSpec = field(default_factory=dict)
 
     def encode(self, data: Tensor) -> Tensor:
         """Data units to model units, (batch, *shape)."""
-        return data if self.normalizer is None else self.normalizer.encode(data)
+        return data if self.codec is None else self.codec.encode(data)
 
     def decode(self, x0: Tensor) -> Tensor:
         """Model units to data units, (batch, *shape)."""
-        return x0 if self.normalizer is None else self.normalizer.decode(x0)
+        return x0 if self.codec is None else self.codec.decode(x0)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from clarion.base.errors import ClarionError
 from clarion.base.shapes import expand_like
+from clarion.base.streams import SampleStreams
 from clarion.process.process import Process
 
 
@@ -55,9 +56,11 @@ class GaussianProcess(Process):
         """The time at which sigma / alpha has this value: the inverse of `noise_level`."""
         return self.time_of(-2 * noise_level.log())
 
-    def noise_like(self, x0: Tensor) -> Tensor:
+    def noise_like(self, x0: Tensor, streams: SampleStreams | None = None) -> Tensor:
         """Standard normal numbers."""
-        return torch.randn_like(x0)
+        if streams is None:
+            return torch.randn_like(x0)
+        return streams.normal(x0.shape[1:], device=x0.device)
 
     def perturb(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t = alpha(t) x0 + sigma(t) noise.

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+from clarion.base.streams import SampleStreams
+
 
 class Process(ABC):
     """A path from data, at time 0, to noise, at time 1.
@@ -28,8 +30,17 @@ class Process(ABC):
         """How much of the data is left at time t: its scale, or the share of tokens kept."""
 
     @abstractmethod
-    def noise_like(self, x0: Tensor) -> Tensor:
-        """Random numbers as `perturb` takes them for this data, from torch's random state."""
+    def noise_level(self, t: Tensor) -> Tensor:
+        """How noisy x_t is, rising with t: sigma / alpha, or the share of tokens lost."""
+
+    @abstractmethod
+    def noise_like(self, x0: Tensor, streams: SampleStreams | None = None) -> Tensor:
+        """Random numbers as `perturb` takes them for this data.
+
+        Args:
+            x0: clean data, (batch, *shape).
+            streams: one for each sample; None takes torch's random state.
+        """
 
     @abstractmethod
     def perturb(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:

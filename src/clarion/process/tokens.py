@@ -34,6 +34,7 @@ from torch.nn import functional as F
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
 from clarion.base.shapes import expand_like
+from clarion.base.streams import SampleStreams
 from clarion.process.process import Process
 
 Schedule: TypeAlias = Literal["linear", "cosine", "quadratic"]
@@ -57,17 +58,18 @@ class TokenProcess(Process):
     """A path from tokens to lost ones.
 
     Args:
-        vocabulary: number of different tokens, at least 2.
+        vocabulary: number of different tokens, at least 2; 0 stands for that of the data until they
+            are known.
         schedule: how fast they are lost, a name in `SCHEDULES`.
         t_min: the time of least noise at which a denoiser is asked.
     """
 
-    vocabulary: int
+    vocabulary: int = 0
     schedule: Schedule = "linear"
     t_min: float = 1e-4  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:
-        if self.vocabulary < 2:
+        if self.vocabulary < 2 and self.vocabulary != 0:
             raise ClarionError(f"vocabulary must be at least 2 tokens, got {self.vocabulary}.")
         if self.schedule not in SCHEDULES:
             raise ClarionError(describe_unknown("schedule", self.schedule, list(SCHEDULES)))
@@ -86,8 +88,14 @@ class TokenProcess(Process):
         """d alpha / dt, below 0."""
         return SCHEDULES[self.schedule][1](t)
 
-    def noise_like(self, x0: Tensor) -> Tensor:
-        return torch.rand(*x0.shape, 2, dtype=torch.float64, device=x0.device)
+    def noise_level(self, t: Tensor) -> Tensor:
+        return 1 - self.alpha(t)
+
+    def noise_like(self, x0: Tensor, streams: SampleStreams | None = None) -> Tensor:
+        """Uniform numbers, two for each token, float64."""
+        if streams is None:
+            return torch.rand(*x0.shape, 2, dtype=torch.float64, device=x0.device)
+        return streams.fine_uniform((*x0.shape[1:], 2), device=x0.device)
 
     def perturb(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t, (batch, length) int64.
@@ -128,6 +136,26 @@ class TokenProcess(Process):
             x_t: (batch, length).
             t: times, (batch,).
             probabilities: p(x0 | x_t) of each position, (batch, length, vocabulary).
+        """
+
+    @abstractmethod
+    def bound(self, x0: Tensor, x_t: Tensor, t: Tensor, logits: Tensor) -> Tensor:
+        """What each position adds to the bound of -log p(x0) for each unit of time, in nats.
+
+        -log p(x0) <= integral over t of E[sum over positions of this], and it is met by the exact
+        p(x0 | x_t) on average over the data. With r the reversed rates by the estimate, and r0
+        those that x0 itself would give, it is
+
+            sum over b of r(b) - r0(b) + r0(b) log(r0(b) / r(b))
+
+        Args:
+            x0: clean tokens, (batch, length).
+            x_t: noisy ones.
+            t: times, (batch,).
+            logits: of p(x0 | x_t), (batch, length, vocabulary).
+
+        Returns:
+            (batch, length).
         """
 
     def transition(self, x_t: Tensor, t: Tensor, s: Tensor, probabilities: Tensor) -> Tensor:
@@ -189,6 +217,12 @@ class Masking(TokenProcess):
         is_masked = (x_t == self.mask).unsqueeze(-1)
         return F.pad(torch.where(is_masked, rate * probabilities, 0.0), (0, 1))
 
+    def bound(self, x0: Tensor, x_t: Tensor, t: Tensor, logits: Tensor) -> Tensor:
+        # Where masked, r0 = rate [b = x0] and r = rate p(b): rate times the cross entropy is left.
+        rate = (-self.alpha_rate(t) / (1 - self.alpha(t))).to(logits.dtype)
+        entropy = F.cross_entropy(logits.flatten(0, 1), x0.flatten(), reduction="none")
+        return expand_like(rate, x0) * entropy.reshape(x0.shape) * (x_t == self.mask)
+
     def _posterior(
         self, x_t: Tensor, alpha_s: Tensor, alpha_t: Tensor, probabilities: Tensor
     ) -> Tensor:
@@ -222,11 +256,22 @@ class Uniform(TokenProcess):
         return self._beta(t) / self.vocabulary * others
 
     def reversed_rates(self, x_t: Tensor, t: Tensor, probabilities: Tensor) -> Tensor:
-        # q(b | x0) = (1 - alpha) / K + alpha [b = x0]
-        alpha = expand_like(self.alpha(t), probabilities)
+        return self.rates(x_t, t).to(probabilities) * self._ratios(x_t, t, probabilities)
+
+    def _ratios(self, x_t: Tensor, t: Tensor, probabilities: Tensor) -> Tensor:
+        """E[q(b | x0) / q(x_t | x0) | x_t], with q(b | x0) = (1 - alpha) / K + alpha [b = x0]."""
+        alpha = expand_like(self.alpha(t), probabilities).to(probabilities)
         weighted = probabilities / self.likelihood(x_t, t).to(probabilities)
-        ratios = (1 - alpha) / self.vocabulary * weighted.sum(-1, keepdim=True) + alpha * weighted
-        return self.rates(x_t, t).to(probabilities) * ratios
+        total = weighted.sum(-1, keepdim=True)
+        return (1 - alpha) / self.vocabulary * total + alpha * weighted
+
+    def bound(self, x0: Tensor, x_t: Tensor, t: Tensor, logits: Tensor) -> Tensor:
+        # In float64: near t = 1 the rates have no bound, and the ratios differ by alpha alone.
+        t, exact = t.double(), F.one_hot(x0, self.vocabulary).double()
+        ratios0, ratios = (self._ratios(x_t, t, p) for p in (exact, logits.double().softmax(-1)))
+        gap = ratios / ratios0 - 1
+        each = self.rates(x_t, t) * ratios0 * (gap - gap.log1p())
+        return each.sum(-1).to(logits.dtype)
 
     def _posterior(
         self, x_t: Tensor, alpha_s: Tensor, alpha_t: Tensor, probabilities: Tensor

@@ -59,12 +59,13 @@ class ClassifierConfig:
             label: which of the model's conditions it shall tell; None if there is but one label.
 
         Raises:
-            ClarionError: if the model has no such label.
+            ClarionError: if the model has no such label, or is of tokens.
         """
+        process = model.process
+        if not isinstance(process, GaussianProcess):
+            raise ClarionError(f"Classifiers are trained for models of numbers, not of {process}.")
         name, classes = _label_of(model, label)
-        return cls(
-            model.shape, name, classes, network, model.process, model.sigma_data, model.domain
-        )
+        return cls(model.shape, name, classes, network, process, model.sigma_data, model.domain)
 
     def build(self, normalizer: Normalizer) -> NetworkClassifier:
         """The classifier, its network freshly initialised from torch's random state."""

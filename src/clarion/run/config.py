@@ -5,18 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from clarion.base.condition import ConditionEntry
 from clarion.base.errors import ClarionError
 from clarion.denoise.network import NetworkDenoiser
 from clarion.denoise.parametrization import PARAMETRIZATIONS
+from clarion.denoise.token_network import TokenNetworkDenoiser
 from clarion.nets.config import NetworkConfig
 from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import EDM, GaussianProcess
+from clarion.process.process import Process
+from clarion.process.tokens import TokenProcess
 from clarion.run.examples import DataConfig
 
 SCHEMA_VERSION = 1
+
+AnyDenoiser: TypeAlias = NetworkDenoiser | TokenNetworkDenoiser
+"""What a model's config can be built into."""
 
 
 @dataclass(frozen=True)
@@ -28,32 +34,40 @@ class ModelConfig:
         condition: what the model may be conditioned on.
         network: sizes of the network.
         process: how data becomes noise.
-        prediction_type: what the network predicts, a name in `PARAMETRIZATIONS`.
-        sigma_data: standard deviation of the data in model units.
+        prediction_type: what the network predicts, a name in `PARAMETRIZATIONS`; of numbers alone.
+        sigma_data: standard deviation of the data in model units; of numbers alone.
         domain: the kind of data, a name in `domains.tables.DOMAINS`.
     """
 
     shape: tuple[int, ...]
     condition: Mapping[str, ConditionEntry]
     network: NetworkConfig
-    process: GaussianProcess
+    process: Process
     prediction_type: str = "edm"
     sigma_data: float = 1.0
     domain: str = "image"
 
     def __post_init__(self) -> None:
-        if len(self.shape) < 2 or min(self.shape) < 1:
-            raise ClarionError(
-                f"shape must be (channels, *sides), each at least 1, got {self.shape}."
-            )
+        has_tokens = isinstance(self.process, TokenProcess)
+        if min(self.shape, default=0) < 1 or (len(self.shape) == 1) != has_tokens:
+            wanted = "(length,)" if has_tokens else "(channels, *sides)"
+            raise ClarionError(f"shape must be {wanted}, each at least 1, got {self.shape}.")
+        if isinstance(self.process, TokenProcess) and not self.process.vocabulary:
+            raise ClarionError("The process of a model must state its vocabulary, got 0.")
         PARAMETRIZATIONS[self.prediction_type]  # an unknown name is refused here
         if not 0 < self.sigma_data < math.inf:
             raise ClarionError(f"sigma_data must be above 0 and finite, got {self.sigma_data}.")
 
-    def build(self) -> NetworkDenoiser:
+    def build(self) -> AnyDenoiser:
         """The denoiser, its network freshly initialised from torch's random state."""
+        process = self.process
+        if isinstance(process, TokenProcess):
+            states, tokens = process.num_states, process.vocabulary
+            network = self.network.build_for_tokens(*self.shape, states, tokens, self.condition)
+            return TokenNetworkDenoiser(network, process)
+        assert isinstance(process, GaussianProcess), "there is no third kind"
         network = self.network.build(self.shape, self.condition)
-        return NetworkDenoiser(network, self.process, self.prediction_type, self.sigma_data)
+        return NetworkDenoiser(network, process, self.prediction_type, self.sigma_data)
 
 
 @dataclass(frozen=True)
@@ -197,7 +211,7 @@ class TrainConfig(TrainingConfig):
     """
 
     network: NetworkConfig = field(default_factory=UNetConfig)
-    process: GaussianProcess = field(default_factory=EDM)
+    process: Process = field(default_factory=EDM)
     prediction_type: str = "edm"
     condition_dropout: float = 0.1
     loss: LossConfig = field(default_factory=LossConfig)

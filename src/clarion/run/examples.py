@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Protocol, Self, TypeAlias
 import torch
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.condition import Condition, ConditionSpec
-from clarion.base.normalizer import Normalizer
-from clarion.base.vocabulary import Vocabulary
 
 OnProgress: TypeAlias = Callable[[int, int], None]
 """Called with (examples read, examples in all)."""
@@ -74,7 +73,7 @@ class Fitted:
 
     condition_spec: ConditionSpec
     shape: tuple[int, ...]
-    codec: Normalizer | Vocabulary
+    codec: Codec
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class DataConfig(ABC):
         """
 
     @abstractmethod
-    def fit_normalizer(self, examples: Any) -> Normalizer:
+    def fit_codec(self, examples: Any) -> Codec:
         """The affine map to model units, fitted on examples that this config opened."""
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """The layout of a run on disk.
 
 config.json        the model, how it was trained, schema and package version
-normalizer.json    what was fitted on the data
+normalizer.json    what was fitted on the data; of tokens vocabulary.json
 model.safetensors  averaged weights, ready to use
 log.jsonl          one line a report
 steps/00010000/    all that is needed to go on from there
@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError
 from clarion.base.names import NameTable
 from clarion.base.normalizer import Normalizer
 from clarion.base.version import VERSION
+from clarion.base.vocabulary import Vocabulary
 from clarion.run.card import card
 from clarion.run.classifier_config import ClassifierConfig, ClassifierTrainConfig
 from clarion.run.config import SCHEMA_VERSION, ModelConfig, TrainConfig, TrainingConfig
@@ -25,8 +27,14 @@ from clarion.run.examples import DataConfig
 from clarion.run.files import read_json, write_bytes, write_json
 from clarion.run.serialize import TABLES, Tables, from_json, to_json
 
-CONFIG, NORMALIZER, WEIGHTS = "config.json", "normalizer.json", "model.safetensors"
-CARD = "README.md"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+
+CODECS: NameTable[type[Codec]] = NameTable(
+    "codec", {"normalizer": Normalizer, "vocabulary": Vocabulary}
+)
+"""Name of the file, without its ending -> what it holds."""
+
+CODEC_FILES = tuple(f"{name}.json" for name in CODECS)
 
 DESCRIBED: NameTable[type] = NameTable(
     "kind of run", {"model": ModelConfig, "classifier": ClassifierConfig}
@@ -46,14 +54,14 @@ HINTS = {
 def write_description(
     folder: Path,
     described: ModelConfig | ClassifierConfig,
-    normalizer: Normalizer,
+    codec: Codec,
     train: TrainingConfig | None = None,
     tables: Tables = TABLES,
 ) -> None:
-    """Write all that stands beside the weights: `config.json`, `normalizer.json`, `README.md`."""
+    """Write all that stands beside the weights: `config.json`, the codec, `README.md`."""
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, described, train, tables)
-    write_normalizer(folder, normalizer)
+    write_codec(folder, codec)
     write_bytes(folder / CARD, card(described).encode())
 
 
@@ -155,14 +163,32 @@ def _kind_of(content: Mapping[str, Any]) -> str:
     return next(kind for kind in DESCRIBED if kind in content)
 
 
-def write_normalizer(folder: Path, normalizer: Normalizer) -> None:
-    """Write `normalizer.json`."""
-    write_json(folder / NORMALIZER, to_json(normalizer))
+def write_codec(folder: Path, codec: Codec) -> None:
+    """Write `normalizer.json` or `vocabulary.json`."""
+    write_json(folder / f"{CODECS.name_of(codec)}.json", to_json(codec))
+
+
+def read_codec(folder: Path) -> Codec:
+    """Read what `write_codec` wrote.
+
+    Raises:
+        CheckpointError: if there is neither file.
+    """
+    path = next((p for name in CODECS if (p := folder / f"{name}.json").is_file()), None)
+    path = folder / f"{next(iter(CODECS))}.json" if path is None else path
+    return from_json(CODECS[path.stem], read_json(path), str(path))
 
 
 def read_normalizer(folder: Path) -> Normalizer:
-    """Read `normalizer.json`."""
-    return from_json(Normalizer, read_json(folder / NORMALIZER), str(folder / NORMALIZER))
+    """The codec of a model of numbers.
+
+    Raises:
+        CheckpointError: if it is another one.
+    """
+    codec = read_codec(folder)
+    if not isinstance(codec, Normalizer):
+        raise CheckpointError(f"{folder} holds no model of numbers.")
+    return codec
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:

@@ -9,21 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.condition import encode_condition
 from clarion.base.errors import CheckpointError
-from clarion.base.normalizer import Normalizer
-from clarion.denoise.network import NetworkDenoiser
-from clarion.denoise.preconditioned import AUTOCAST
+from clarion.denoise.asked import AUTOCAST
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.process.grids import Grid
 from clarion.run import folder
-from clarion.run.config import ModelConfig
+from clarion.run.config import AnyDenoiser, ModelConfig
 from clarion.run.files import write_folder, write_tensors
 from clarion.run.opening import load_weights, locate
 from clarion.run.serialize import parse_kind
 from clarion.run.steering import read_rules, read_sampler, steer
 from clarion.sample.loop import Callback, generate, sample_indices
 from clarion.sample.sampler import Sampler
+from clarion.sample.tables import default_sampler
 
 
 class Model:
@@ -32,15 +32,13 @@ class Model:
     Args:
         config: what the denoiser is.
         denoiser: built from it, with its weights.
-        normalizer: between data units and model units.
+        codec: between data units and model units.
     """
 
-    def __init__(
-        self, config: ModelConfig, denoiser: NetworkDenoiser, normalizer: Normalizer
-    ) -> None:
+    def __init__(self, config: ModelConfig, denoiser: AnyDenoiser, codec: Codec) -> None:
         self.config = config
         self.denoiser = denoiser.eval().requires_grad_(False)
-        self.normalizer = normalizer
+        self.codec = codec
 
     @classmethod
     def load(
@@ -69,7 +67,7 @@ class Model:
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
             denoiser = config.build()
         load_weights(denoiser.network, place, step, ema_width)
-        model = cls(config, denoiser, folder.read_normalizer(place))
+        model = cls(config, denoiser, folder.read_codec(place))
         return model.to(device)
 
     def to(self, device: torch.device | str) -> Model:
@@ -97,8 +95,8 @@ class Model:
         condition: Mapping[str, Any] | Sequence[tuple[Mapping[str, Any], float]] | None = None,
         negative: Mapping[str, Any] | None = None,
         guidance: Guidance | str | Sequence[Guidance | str] = (),
-        sampler: Sampler | str = "dpmpp_2m",
-        num_steps: int = 12,
+        sampler: Sampler | str | None = None,
+        num_steps: int | None = None,
         grid: Grid | str = "trailing",
         seed: int = 0,
         batch_size: int = 64,
@@ -117,8 +115,9 @@ class Model:
             negative: what guidance steers away from, written as `condition`.
             guidance: a rule, or several, the first innermost; also as typed, "cfg:3@0.2-0.7".
             sampler: a sampler, or its name, with settings if need be: "ddim:eta=0.5",
-                "particles:FILE.py#FUNCTION:SCALE:NUM".
-            num_steps: steps of the grid.
+                "particles:FILE.py#FUNCTION:SCALE:NUM"; None takes the default of the process, see
+                `clarion.sample.tables.default_sampler`.
+            num_steps: steps of the grid; None likewise.
             grid: time grid, or its name, with settings if need be: "karras:rho=5".
             seed: seed of the whole set.
             batch_size: samples at a time.
@@ -127,7 +126,8 @@ class Model:
             callback: see `clarion.sample.loop.sample`.
 
         Returns:
-            (n, *shape) in data units (pictures: 0 black to 1 white), never clipped.
+            (n, *shape) in data units (pictures: 0 black to 1 white), never clipped; of tokens their
+            numbers, (n, length), which `model.codec.texts` turns into texts.
 
         Raises:
             ClarionError: for a name or a value that the model does not know.
@@ -137,8 +137,9 @@ class Model:
         given = encode_condition(self.config.condition, condition or {}, len(numbers), negative)
         given = given.to(device)
         spec = self.config.condition
-        space = SampleSpace(self.config.shape, self.normalizer, device, given, spec)
-        sampler = read_sampler(sampler)
+        space = SampleSpace(self.config.shape, self.codec, device, given, spec)
+        default, steps = default_sampler(self.config.process)
+        sampler = default if sampler is None else read_sampler(sampler)
         sampler = sampler.bind(space) if isinstance(sampler, Sampler) else sampler
         denoiser = steer(self.denoiser, self.rules(guidance), space)
         batches = generate(
@@ -149,12 +150,12 @@ class Model:
             condition=given,
             sampler=sampler,
             grid=parse_kind(Grid, grid) if isinstance(grid, str) else grid,
-            num_steps=num_steps,
+            num_steps=steps if num_steps is None else num_steps,
             seed=seed,
             callback=callback,
         )
         with self.denoiser.computing_in(AUTOCAST[precision]):
-            return torch.cat([self.normalizer.decode(x0).cpu() for x0 in batches])
+            return torch.cat([self.codec.decode(x0).cpu() for x0 in batches])
 
     def rules(self, guidance: Any) -> tuple[Guidance, ...]:
         """Guidance rules as `sample` takes them, with the models that they name loaded."""
@@ -173,7 +174,7 @@ class Model:
             CheckpointError: if something else than a saved model, such as a run, stands there.
         """
         place = Path(path).expanduser()
-        files = {folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS, folder.CARD}
+        files = {folder.CONFIG, *folder.CODEC_FILES, folder.WEIGHTS, folder.CARD}
         if place.exists() and not (
             (place / folder.CONFIG).is_file() and {p.name for p in place.iterdir()} <= files
         ):
@@ -186,7 +187,7 @@ class Model:
         weights = self.denoiser.network.state_dict() | rounded
 
         def write(partial: Path) -> None:
-            folder.write_description(partial, self.config, self.normalizer)
+            folder.write_description(partial, self.config, self.codec)
             write_tensors(partial / folder.WEIGHTS, weights)
 
         write_folder(place, write)

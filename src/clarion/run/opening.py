@@ -60,7 +60,7 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        patterns = [folder.CONFIG, folder.NORMALIZER, folder.WEIGHTS]
+        patterns = [folder.CONFIG, *folder.CODEC_FILES, folder.WEIGHTS]
         return Path(snapshot_download(name, allow_patterns=patterns))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise CheckpointError(

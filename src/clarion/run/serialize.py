@@ -35,9 +35,9 @@ from clarion.guide.rule import Guidance
 from clarion.guide.tables import GUIDANCE
 from clarion.nets.config import NetworkConfig
 from clarion.nets.tables import NETWORKS
-from clarion.process.gaussian import GaussianProcess
 from clarion.process.grids import Grid
-from clarion.process.tables import GRIDS, PROCESSES
+from clarion.process.process import Process
+from clarion.process.tables import ALL_PROCESSES, GRIDS
 from clarion.sample.sampler import Sampler
 from clarion.sample.tables import SAMPLERS
 
@@ -47,7 +47,7 @@ Tables = Mapping[type, NameTable]
 
 TABLES: dict[type, NameTable] = {
     ConditionEntry: CONDITION_ENTRIES,
-    GaussianProcess: PROCESSES,
+    Process: ALL_PROCESSES,
     Grid: GRIDS,
     Guidance: GUIDANCE,
     NetworkConfig: NETWORKS,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from clarion.base.names import NameTable
+from clarion.process.process import Process
+from clarion.process.tokens import TokenProcess
 from clarion.sample.adams import DEISSampler, IPNDMSampler
 from clarion.sample.ancestral import (
     DDIMSampler,
@@ -17,6 +19,7 @@ from clarion.sample.langevin import AnnealedLangevinSampler, PredictorCorrectorS
 from clarion.sample.particles import ParticleSampler
 from clarion.sample.repaint import RePaintSampler
 from clarion.sample.sampler import Sampler
+from clarion.sample.tokens.ancestral import AncestralTokens
 
 SAMPLERS: NameTable[type[Sampler]] = NameTable(
     "sampler",
@@ -40,3 +43,12 @@ SAMPLERS: NameTable[type[Sampler]] = NameTable(
     },
 )
 """Name -> class, whose fields are its options; all but those of `particles` have defaults."""
+
+
+def default_sampler(process: Process) -> tuple[Sampler, int]:
+    """What a model of this process is sampled with if nothing else is said, and in how many steps.
+
+    For numbers see `docs/architecture.md`, "The defaults". For tokens as many steps again halve the
+    distance to the law of the model, and none go beyond one for each token.
+    """
+    return (AncestralTokens(), 64) if isinstance(process, TokenProcess) else (DPMpp2MSampler(), 12)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from clarion.base.errors import CheckpointError
-from clarion.denoise.preconditioned import AUTOCAST
+from clarion.denoise.asked import AUTOCAST
 from clarion.run.files import (
     check_tensors,
     read_json,

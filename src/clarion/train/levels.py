@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from clarion.base.names import NameTable
 from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
 from clarion.run.config import LevelsConfig
 
 
@@ -55,11 +57,12 @@ class NoiseLevels:
     Args:
         config: which distribution.
         process: how the data is noised.
-        sigma_data: standard deviation of the data.
+        sigma_data: standard deviation of the data, where they are numbers.
     """
 
-    def __init__(self, config: LevelsConfig, process: GaussianProcess, sigma_data: float) -> None:
-        self.config, self.process, self.sigma_data = config, process, sigma_data
+    def __init__(self, config: LevelsConfig, process: Process, sigma_data: float = 1.0) -> None:
+        self.config, self.sigma_data = config, sigma_data
+        self.process: Any = process  # whoever asks further knows the kind
         self._levels = NOISE_LEVELS[config.levels]
 
     def times(self, u: Tensor) -> Tensor:

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, DataError
-from clarion.base.normalizer import Normalizer
 from clarion.base.streams import mix_seed
-from clarion.denoise.preconditioned import AUTOCAST
+from clarion.base.vocabulary import Vocabulary
+from clarion.denoise.asked import AUTOCAST
+from clarion.process.tokens import TokenProcess
 from clarion.run.config import ModelConfig, TrainConfig, TrainingConfig
 from clarion.run.examples import ExampleSet
 from clarion.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
@@ -51,7 +53,7 @@ class Trainer:
         objective: what comes out of it, and its loss.
         examples: the training data.
         validation: other data; None holds out a part of the training data.
-        normalizer: between data units and model units.
+        codec: between data units and model units.
         run: the folder of the run; nothing is written there before `train`.
         device: where to train.
     """
@@ -62,12 +64,12 @@ class Trainer:
         objective: Objective,
         examples: ExampleSet,
         validation: ExampleSet | None,
-        normalizer: Normalizer,
+        codec: Codec,
         run: Path,
         device: torch.device,
     ) -> None:
         self.config, self.run, self.device = config, run, device
-        self.objective, self.normalizer = objective, normalizer
+        self.objective, self.codec = objective, codec
         _check_validation(examples, validation)
         self.examples = examples.to(device)
         torch.manual_seed(mix_seed(config.seed, "initialise"))
@@ -181,7 +183,7 @@ class Trainer:
         return loss.detach(), gradient
 
     def _encode(self, data: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
-        return self.normalizer.encode(data.to(self.device)), condition.to(self.device)
+        return self.codec.encode(data.to(self.device)), condition.to(self.device)
 
     def _beginning(self) -> dict[str, Any]:
         held_out = len(self._validation[0]) if self._validation else 0
@@ -281,7 +283,7 @@ def _is_due(step: int, every: int, last: int) -> bool:
     return every > 0 and (step % every == 0 or step == last)
 
 
-def model_config(config: TrainConfig, examples: ExampleSet) -> ModelConfig:
+def model_config(config: TrainConfig, examples: ExampleSet, codec: Codec) -> ModelConfig:
     """The model that a training on these examples makes."""
     spec = {
         name: replace(entry, dropout=config.condition_dropout)
@@ -289,4 +291,14 @@ def model_config(config: TrainConfig, examples: ExampleSet) -> ModelConfig:
     }
     if len(examples) < 2:
         raise DataError(f"Training needs at least 2 examples, got {len(examples)}.")
-    return ModelConfig(examples.shape, spec, config.network, config.process, config.prediction_type)
+    process = config.process
+    if isinstance(process, TokenProcess) and isinstance(codec, Vocabulary):
+        process = replace(process, vocabulary=codec.size)
+    return ModelConfig(
+        examples.shape,
+        spec,
+        config.network,
+        process,
+        config.prediction_type,
+        domain=type(config.data).domain,
+    )

@@ -24,6 +24,7 @@ from clarion.denoise.denoiser import Denoiser
 from clarion.process.gaussian import GaussianProcess
 from clarion.run.config import LossConfig
 from clarion.train.levels import NoiseLevels
+from clarion.train.token_bound import TokenBound
 
 MIN_SNR_GAMMA = 5.0
 
@@ -82,7 +83,7 @@ class DenoisingLoss(NoiseLevels):
 
 
 def batch_loss(
-    loss: DenoisingLoss,
+    loss: DenoisingLoss | TokenBound,
     denoiser: Denoiser,
     x0: Tensor,
     condition: Condition | None,
@@ -103,4 +104,4 @@ def batch_loss(
             {name: torch.rand(n, device=device) >= entry.dropout for name, entry in spec.items()}
         )
     t = loss.stratified_times(n, device)
-    return loss(denoiser, x0, t, torch.randn_like(x0), condition).mean()
+    return loss(denoiser, x0, t, loss.process.noise_like(x0), condition).mean()

@@ -8,13 +8,15 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from clarion.base.condition import Condition
-from clarion.denoise.network import NetworkDenoiser
-from clarion.denoise.preconditioned import PreconditionedNetwork
-from clarion.run.config import LossConfig, ModelConfig
+from clarion.denoise.asked import AskedNetwork
+from clarion.process.gaussian import GaussianProcess
+from clarion.process.tokens import TokenProcess
+from clarion.run.config import AnyDenoiser, LossConfig, ModelConfig
 from clarion.train.loss import DenoisingLoss, batch_loss
+from clarion.train.token_bound import TokenBound
 from clarion.train.validate import Figures, validation_loss
 
-M = TypeVar("M", bound=PreconditionedNetwork)
+M = TypeVar("M", bound=AskedNetwork)
 
 
 class Objective(ABC, Generic[M]):
@@ -44,25 +46,33 @@ class Objective(ABC, Generic[M]):
         """What a validation reports; "validation" is the loss. Arguments as above."""
 
 
-class DenoisingObjective(Objective[NetworkDenoiser]):
-    """A denoiser by its squared error.
+class DenoisingObjective(Objective[AnyDenoiser]):
+    """A denoiser: of numbers by its squared error, of tokens by the bound of their likelihood.
 
     Args:
         model: the denoiser.
-        loss: noise levels and their weights.
+        loss: noise levels and their weights; not read for tokens, whose bound has its own.
     """
 
     def __init__(self, model: ModelConfig, loss: LossConfig) -> None:
         self.model = model
-        self.loss = DenoisingLoss(loss, model.process, model.sigma_data)
+        self.loss = _loss_of(model, loss)
 
-    def build(self) -> NetworkDenoiser:
+    def build(self) -> AnyDenoiser:
         return self.model.build()
 
-    def batch_loss(self, model: NetworkDenoiser, x0: Tensor, condition: Condition) -> Tensor:
+    def batch_loss(self, model: AnyDenoiser, x0: Tensor, condition: Condition) -> Tensor:
         return batch_loss(self.loss, model, x0, condition, self.model.condition)
 
     def validate(
-        self, model: NetworkDenoiser, x0: Tensor, condition: Condition, batch_size: int
+        self, model: AnyDenoiser, x0: Tensor, condition: Condition, batch_size: int
     ) -> Figures:
         return {"validation": validation_loss(self.loss, model, x0, condition, batch_size)}
+
+
+def _loss_of(model: ModelConfig, loss: LossConfig) -> DenoisingLoss | TokenBound:
+    process = model.process
+    if isinstance(process, TokenProcess):
+        return TokenBound(process)
+    assert isinstance(process, GaussianProcess), "there is no third kind"
+    return DenoisingLoss(loss, process, model.sigma_data)

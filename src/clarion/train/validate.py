@@ -13,6 +13,7 @@ from clarion.base.streams import SampleStreams
 from clarion.denoise.denoiser import Denoiser
 from clarion.train.levels import NoiseLevels
 from clarion.train.loss import DenoisingLoss
+from clarion.train.token_bound import TokenBound
 
 NUM_LEVELS = 8
 
@@ -20,7 +21,7 @@ Measure: TypeAlias = Callable[[Tensor, Tensor, Tensor, Condition], Mapping[str, 
 """(x0, t, noise, condition) -> name of a figure -> its value for each sample, (batch,)."""
 
 Figures: TypeAlias = dict[str, dict[str, float]]
-"""Name of a figure -> noise level sigma / alpha (four digits) -> its mean there, levels rising; and
+"""Name of a figure -> noise level (four digits) -> its mean there, levels rising; and
 under "mean" the mean of all."""
 
 
@@ -47,7 +48,7 @@ def mean_by_level(
         rows = slice(start, start + batch_size)
         part = x0[rows]
         numbers = range(start, start + len(part))
-        noise = SampleStreams(0, numbers).normal(part.shape[1:], device=part.device)
+        noise = levels.process.noise_like(part, SampleStreams(0, numbers))
         for level, t in enumerate(times):
             figures = measure(part, t.expand(len(part)), noise, condition.rows(rows))
             for name, values in figures.items():
@@ -63,7 +64,7 @@ def _rising(levels: list[float], means: list[float]) -> dict[str, float]:
 
 
 def validation_loss(
-    loss: DenoisingLoss,
+    loss: DenoisingLoss | TokenBound,
     denoiser: Denoiser,
     x0: Tensor,
     condition: Condition,

@@ -134,7 +134,7 @@ class ImageData(DataConfig):
             on_progress=on_progress,
         )
 
-    def fit_normalizer(self, examples: ImageSet) -> Normalizer:
+    def fit_codec(self, examples: ImageSet) -> Normalizer:
         """Zero mean and unit variance in each channel, in units of 0 black to 1 white."""
         return Normalizer(*fit_normalizer(examples))
 

@@ -112,8 +112,8 @@ class ClassifierGuidance(Guidance):
             return
         if known.shape != space.shape:
             raise _misfit("shape", known.shape, space.shape)
-        if space.normalizer is not None and known.normalizer != space.normalizer:
-            raise _misfit("normaliser", known.normalizer, space.normalizer)
+        if space.codec is not None and known.normalizer != space.codec:
+            raise _misfit("normaliser", known.normalizer, space.codec)
         classes = space.spec.get(self.name, known.classes)
         if not known.classes.means_the_same_as(classes):
             raise _misfit(f"classes of {self.name!r}", known.classes, classes)

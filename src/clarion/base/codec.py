@@ -1,0 +1,19 @@
+"""The contract between the units of the data and those of a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+
+class Codec(ABC):
+    """What was fitted on the data, once, and is saved with the model."""
+
+    @abstractmethod
+    def encode(self, data: Tensor) -> Tensor:
+        """Data as they are stored, (batch, *shape), to model units."""
+
+    @abstractmethod
+    def decode(self, x0: Tensor) -> Tensor:
+        """Model units to data units, (batch, *shape); nothing is clipped."""

@@ -1,0 +1,49 @@
+"""A network turned into a denoiser of tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clarion.base.condition import Condition
+from clarion.denoise.asked import AskedNetwork
+from clarion.denoise.denoiser import Denoiser
+from clarion.denoise.estimate import TokenEstimate
+from clarion.process.tokens import Masking, TokenProcess
+
+
+class TokenNetworkDenoiser(AskedNetwork, Denoiser):
+    """p(x0 | x_t) = softmax(net(x_t, 1 - alpha(t))) for each position.
+
+    Of masks a visible token is true: there the network is not listened to (Sahoo et al. 2024, arXiv
+    2406.07524, section 3.2.3, "carry-over unmasking").
+
+    Args:
+        network: called with (x_t, noise_level, condition); gives logits (batch, length,
+            vocabulary).
+        process: how the tokens were lost.
+        autocast_dtype: type in which the network computes (None: that of its weights).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        process: TokenProcess,
+        autocast_dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(process)
+        self.network, self.autocast_dtype = network, autocast_dtype
+
+    def estimate(self, x_t: Tensor, t: Tensor, condition: Condition | None) -> TokenEstimate:
+        dtype = self.weight_dtype(t.dtype)
+        noise_level = self.process.noise_level(t).to(dtype)
+        with self.autocast(x_t.device):
+            logits = self.network(x_t, noise_level, condition)
+        logits = logits.to(dtype)
+        if not isinstance(self.process, Masking):
+            return TokenEstimate(logits)
+        is_masked = (x_t == self.process.mask).unsqueeze(-1)
+        own = F.one_hot(x_t.where(x_t != self.process.mask, 0), self.process.vocabulary)
+        certain = TokenEstimate.of_probabilities(own.to(logits.dtype)).logits
+        return TokenEstimate(torch.where(is_masked, logits, certain))
