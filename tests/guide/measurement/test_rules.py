@@ -11,7 +11,7 @@ from clarion.base.normalizer import Normalizer
 from clarion.denoise.exact import GaussianDenoiser
 from clarion.guide import SampleSpace
 from clarion.guide.measurement import DPS, MEASURED, MMPS, PiGDM
-from clarion.guide.measurement.operators import Downsample, Mask, Matrix, NonLinear
+from clarion.guide.measurement.operators import Downsample, FourierMask, Mask, Matrix, NonLinear
 from clarion.process import VE, Flow, VPCosine
 from clarion.sample import SAMPLERS
 from clarion.verify.gaussian_flow import log_uniform_levels, propagate
@@ -215,6 +215,29 @@ def test_derivatives_of_what_is_not_linear_are_in_data_units_too():
     misfit = ((y - space.decode(prior(x, t).mean) ** 2) ** 2).sum() / (2 * 0.5**2)
     expected = prior(x_t, t).score(VE(), x_t, t) - torch.autograd.grad(misfit, x)[0]
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape"),
+    [(Mask(torch.tensor([1.0, 0.0, 1.0, 0.0])), (4,)), (FourierMask(0.4, seed=3), (1, 4, 4))],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("kind", [DPS, PiGDM, MMPS])
+def test_what_is_hidden_in_a_measurement_is_not_read(kind, operator, shape):
+    generator = torch.Generator().manual_seed(0)
+    size = math.prod(shape)
+    x_t = torch.randn(3, *shape, dtype=torch.float64, generator=generator)
+    t = torch.tensor([0.2, 0.5, 0.8], dtype=torch.float64)
+    prior = GaussianDenoiser(
+        VE(), torch.zeros(size, dtype=torch.float64), torch.eye(size, dtype=torch.float64)
+    )
+    y = operator(torch.randn(1, *shape, dtype=torch.float64, generator=generator))[0]
+    whole = torch.where(y == 0, 5.0, y)
+    assert (whole != y).any()
+    means = [
+        kind(v, operator, 0.1).bind(SampleSpace(shape))(prior)(x_t, t).mean for v in (y, whole)
+    ]
+    torch.testing.assert_close(means[1], means[0], rtol=0, atol=1e-12)
 
 
 class Doubled(Matrix):

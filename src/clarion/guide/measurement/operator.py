@@ -40,6 +40,13 @@ class Operator(ABC):
         """vᵀ dA/dx at x, (batch, *shape); of a linear operator that is its adjoint."""
         return self.adjoint(v, x.shape[1:]) if self.is_linear else self._differentiate(x, v)
 
+    def project(self, y: Tensor) -> Tensor:
+        """A measurement without the entries that A always makes 0, (*shape of y).
+
+        What stands there, such as the hidden part of a picture, is no noise of deviation sigma_y.
+        """
+        return y
+
     def to(self, device: torch.device | str) -> Self:
         """The same operator on another device."""
         moved = {

@@ -45,6 +45,9 @@ class Mask(Operator):
     def adjoint(self, v: Tensor, shape: tuple[int, ...]) -> Tensor:
         return v * self.mask.to(v)
 
+    def project(self, y: Tensor) -> Tensor:
+        return torch.where(self.mask == 1, y, 0.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Downsample(Operator):
@@ -142,6 +145,9 @@ class FourierMask(Operator):
     def adjoint(self, v: Tensor, shape: tuple[int, ...]) -> Tensor:
         shown = torch.view_as_complex(v.contiguous()) * self._shown(shape).to(v)
         return torch.fft.ifftn(shown, dim=spatial_axes(shape), norm="ortho").real
+
+    def project(self, y: Tensor) -> Tensor:
+        return y * self._shown(y.shape[:-1]).unsqueeze(-1).to(y)
 
     def _shown(self, shape: tuple[int, ...]) -> Tensor:
         sizes = [shape[axis - 1] for axis in spatial_axes(shape)]

@@ -86,6 +86,7 @@ class Measured(Guidance):
                 f"{type(operator).__name__} makes of samples of shape {space.shape}; "
                 f"got {tuple(self.y.shape)}."
             )
+        y = operator.project(y)
         if space.codec is None:
             return replace(self, y=y, operator=operator)
         return replace(self, y=y - offset[0], operator=InModelUnits(operator, space, offset[0]))
