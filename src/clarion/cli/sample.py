@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> int:
         given = encode_condition(spec, condition, options.n)
         _write_npz(out, samples, indices, given, options)
     else:
-        domain.write(samples, out, indices)
+        domain.write(samples, out, indices, model.codec)
     evaluations = model.denoiser.num_evaluations + sum(rule.num_evaluations for rule in rules)
     summary: dict[str, Any] = {
         "out": str(out),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -22,13 +23,14 @@ class Domain:
     """What the command line needs to know of a kind of data.
 
     Args:
-        write: writes samples in data units to a path, as people look at or listen to them.
+        write: writes samples in data units, with their numbers and the model's codec, to a path, as
+            people look at, read or listen to them.
         read: reads one such sample, of so many channels, from a file.
         suffix: of the file that holds several samples.
         like: data, not yet named, brought to the shape and the classes of a model's samples.
     """
 
-    write: Callable[[Tensor, Path, Iterable[int]], Path]
+    write: Callable[[Tensor, Path, Iterable[int], Any], Path]
     read: Callable[[Path, int], Tensor]
     suffix: str
     like: Callable[[ModelConfig], DataConfig]

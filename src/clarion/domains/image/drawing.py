@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.errors import ClarionError
 from clarion.domains.image.codec import to_uint8
 from clarion.domains.image.decoding import MODES, PICTURE_ENDINGS, lay_on_white
@@ -60,8 +61,11 @@ def save_images(images: Tensor, folder: Path | str, indices: Iterable[int]) -> l
     return paths
 
 
-def write_samples(images: Tensor, path: Path, indices: Iterable[int]) -> Path:
-    """Write samples: one grid if the path is that of a picture, else a folder, a file for each."""
+def write_samples(images: Tensor, path: Path, indices: Iterable[int], codec: Codec) -> Path:
+    """Write samples: one grid if the path is that of a picture, else a folder, a file for each.
+
+    The codec says nothing of how a picture is written.
+    """
     if path.suffix.lower() in PICTURE_ENDINGS:
         return save_grid(images, path)
     save_images(images, path, indices)
