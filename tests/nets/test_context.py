@@ -5,7 +5,8 @@ import torch
 
 from clarion.base.condition import SequenceEntry, TagsEntry, TextEntry, encode_condition
 from clarion.nets import MLPConfig, UNetConfig
-from clarion.nets.blocks import Attention, attend
+from clarion.nets.attention import attend
+from clarion.nets.blocks import Attention
 from clarion.nets.context import ContextEmbedding
 from clarion.nets.embed import ConditionEmbedding
 

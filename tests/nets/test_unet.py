@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from clarion.base.condition import ClassEntry, Condition, VectorEntry, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.nets import NETWORKS, UNetConfig
-from clarion.nets.blocks import Attention, Block, ChannelNorm, attend
+from clarion.nets.attention import attend
+from clarion.nets.blocks import Attention, Block, ChannelNorm
 
 DOUBLE = torch.float64
 SPEC = {"label": ClassEntry(3), "pose": VectorEntry(2)}

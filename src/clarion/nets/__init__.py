@@ -3,6 +3,7 @@
 from clarion.nets.config import NetworkConfig
 from clarion.nets.mlp import MLPConfig
 from clarion.nets.tables import NETWORKS
+from clarion.nets.transformer import TransformerConfig
 from clarion.nets.unet import UNetConfig
 
-__all__ = ["NETWORKS", "MLPConfig", "NetworkConfig", "UNetConfig"]
+__all__ = ["NETWORKS", "MLPConfig", "NetworkConfig", "TransformerConfig", "UNetConfig"]

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clarion.nets.attention import append_context, attend
 from clarion.nets.context import Context
-
-FEW_POSITIONS = 256
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d}
 """Sides of a sample -> its convolution."""
@@ -87,26 +86,9 @@ class Attention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, positions, channels per head)
         is_there = None
         if self.context_kv is not None and context is not None:
-            kv = self.context_kv(context[0]).unflatten(-1, (2, self.heads, -1))
-            more_k, more_v = kv.permute(2, 0, 3, 1, 4)
-            is_there = F.pad(context[1], (k.shape[-2], 0), value=True)[:, None, None]
-            k, v = torch.cat([k, more_k], -2), torch.cat([v, more_v], -2)
+            k, v, is_there = append_context(k, v, self.context_kv(context[0]), context[1])
         h = attend(q, k, v, is_there).transpose(1, 2).flatten(2)
         return (tokens + self.out(h)).transpose(1, 2).reshape(x.shape)
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, is_there: Tensor | None = None) -> Tensor:
-    """softmax(q kᵀ / sqrt(width)) v, each (batch, heads, positions, width).
-
-    Keys whose `is_there` (batch, 1, 1, positions) is false have no weight.
-    """
-    if q.device.type == "cpu" and q.shape[-2] <= FEW_POSITIONS:
-        # The tiled kernel pays off over thousands of positions; over 49, forward and backward
-        # take it six times as long as the plain formula (bfloat16, one core).
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-        scores = scores if is_there is None else scores.masked_fill(~is_there, -torch.inf)
-        return scores.softmax(-1) @ v
-    return F.scaled_dot_product_attention(q, k, v, is_there)
 
 
 class ChannelNorm(nn.Module):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
-from clarion.nets.blocks import attend, num_heads, zeroed
+from clarion.nets.attention import attend
+from clarion.nets.blocks import num_heads, zeroed
 from clarion.nets.unet import UNetConfig, WayDown
 
 

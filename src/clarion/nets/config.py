@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from clarion.base.condition import ConditionSpec
+from clarion.base.errors import ClarionError
 
 
 @dataclass(frozen=True)
@@ -17,3 +18,25 @@ class NetworkConfig(ABC):
     @abstractmethod
     def build(self, shape: tuple[int, ...], spec: ConditionSpec) -> nn.Module:
         """A freshly initialised network for samples of this shape."""
+
+    def build_for_tokens(
+        self, length: int, num_states: int, vocabulary: int, spec: ConditionSpec
+    ) -> nn.Module:
+        """A freshly initialised network for sequences of tokens.
+
+        It maps x_t (batch, length) int64, noise levels 1 - alpha(t) (batch,) and a condition to
+        logits (batch, length, vocabulary).
+
+        Args:
+            length: tokens of a sequence.
+            num_states: number of different values of a token of x_t, the mask included.
+            vocabulary: number of different tokens of x0.
+            spec: what it may be conditioned on.
+
+        Raises:
+            ClarionError: if this network takes numbers only.
+        """
+        raise ClarionError(
+            f"The network {type(self).__name__} takes numbers, not tokens. Use the network "
+            "'transformer' (TransformerConfig)."
+        )

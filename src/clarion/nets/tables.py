@@ -3,8 +3,9 @@
 from clarion.base.names import NameTable
 from clarion.nets.config import NetworkConfig
 from clarion.nets.mlp import MLPConfig
+from clarion.nets.transformer import TransformerConfig
 from clarion.nets.unet import UNetConfig
 
 NETWORKS: NameTable[type[NetworkConfig]] = NameTable(
-    "network", {"unet": UNetConfig, "mlp": MLPConfig}
+    "network", {"unet": UNetConfig, "mlp": MLPConfig, "transformer": TransformerConfig}
 )
