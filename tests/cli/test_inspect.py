@@ -114,3 +114,24 @@ def test_a_truncated_file_is_named(
     cut.write_bytes((saved_model / "model.safetensors").read_bytes()[:-100])
     assert main(["inspect", str(cut)]) == 1
     assert "cut.safetensors is truncated" in capsys.readouterr().err
+
+
+def test_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "genes.csv"
+    table.write_text("sequence,score\nACG,1\nAC,2\n")
+    for arguments in ([str(table), "--alphabet", "dna"], ["--alphabet", "dna", str(table)]):
+        assert main(["inspect", *arguments, "--conditions", "y=vector:score", "--json"]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert (content["count"], content["length"]) == (2, 3)
+        assert content["vocabulary"] == {"A": 2, "C": 2, "G": 1, "T": 0}
+        assert content["conditions"]["y"]["present"] == 2
+    assert main(["inspect", str(table), "--alphabet", "protien"]) == 1
+    assert "Did you mean 'protein'" in capsys.readouterr().err
+    table.write_text("sequence\nACG\nAXC\n")
+    assert main(["inspect", str(table), "--alphabet", "dna"]) == 1
+    shown = capsys.readouterr()
+    assert "genes.csv, line 3, column 'sequence': unknown letter 'X'" in shown.err
+    assert not shown.out
+    (tmp_path / "book.txt").write_text("ab" * 20)
+    assert main(["inspect", str(tmp_path / "book.txt"), "--length", "6", "--stride", "2"]) == 0
+    assert "sequences   18" in capsys.readouterr().out

@@ -95,10 +95,7 @@ class Vocabulary(Codec):
             ClarionError: with the place of a letter that is unknown, or for a text that is too
                 long, or too short without there being a padding.
         """
-        found = self._pattern.findall(text)
-        if sum(map(len, found)) < len(text):
-            raise ClarionError(self._describe_unknown(text))
-        numbers = [self._number[token] for token in found]
+        numbers = [self._number[token] for token in cut(text, self._pattern, self._known)]
         if length is None or len(numbers) == length:
             return numbers
         if len(numbers) > length or self.padding is None:
@@ -151,14 +148,31 @@ class Vocabulary(Codec):
         """Matches one token, the longest first."""
         return re.compile("|".join(map(re.escape, sorted(self.letters, key=len, reverse=True))))
 
-    def _describe_unknown(self, text: str) -> str:
-        place = 0
-        while match := self._pattern.match(text, place):
-            place = match.end()
-        return (
-            f"unknown letter {text[place]!r} in place {place + 1} of {_begin(text)} "
-            f"Known: {_list(self.letters)}."
-        )
+    @cached_property
+    def _known(self) -> str:
+        return f" Known: {_list(self.letters)}."
+
+
+def cut(text: str, pattern: re.Pattern[str], known: str = "") -> list[str]:
+    """A text as the pieces that a pattern matches, from left to right, with nothing left over.
+
+    Args:
+        text: to cut.
+        pattern: matches one piece; it has no groups.
+        known: a sentence on what there may be, for the message.
+
+    Raises:
+        ClarionError: with the place of the first letter that is in no piece.
+    """
+    found = pattern.findall(text)
+    if sum(map(len, found)) == len(text):
+        return found
+    place = 0
+    while match := pattern.match(text, place):
+        place = match.end()
+    raise ClarionError(
+        f"unknown letter {text[place]!r} in place {place + 1} of {_begin(text)}{known}"
+    )
 
 
 def _list(tokens: tuple[str, ...]) -> str:

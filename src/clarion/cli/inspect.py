@@ -1,9 +1,10 @@
 """`clarion inspect PATH`: what a run, a checkpoint, a weights file or a data folder holds.
 
-Data take the flags that say how to read them, as in `clarion train`: `--size 32 --resize crop`.
+Data take the flags that say how to read them, as in `clarion train`: `--size 32 --resize crop` for
+pictures, `--alphabet smiles` for sequences.
 """
 
-from __future__ import annotations
+# Annotations are evaluated here, not kept as text: that of the data is found out first.
 
 import json
 from collections.abc import Mapping
@@ -18,9 +19,11 @@ from rich.table import Table
 from clarion.base.errors import ClarionError, DataError
 from clarion.cli.progress import ReadingProgress
 from clarion.domains.image.data import ImageData
+from clarion.domains.tables import kind_of
 from clarion.run import folder
 from clarion.run.classifier import load_classifier
 from clarion.run.config import ModelConfig
+from clarion.run.examples import DataConfig
 from clarion.run.files import read_json, read_tensors
 from clarion.run.model import Model
 from clarion.run.serialize import to_json
@@ -51,7 +54,7 @@ def main(arguments: list[str]) -> int:
         content = describe_tensors(path)
     else:
         return _inspect_data(data, options.json)
-    if data != ImageData(options.path):
+    if data != type(data)(options.path):
         raise ClarionError(f"{path} is no data; flags that say how to read data do not apply.")
     print(json.dumps(content)) if options.json else Console().print(_table(content))
     return 0
@@ -129,23 +132,28 @@ def _last_reports(log: Path) -> dict[str, Any]:
     return last
 
 
-def _parse(arguments: list[str]) -> tuple[Options, ImageData]:
+def _parse(arguments: list[str]) -> tuple[Options, DataConfig]:
+    source = next((word for word in arguments if kind_of(word) is not ImageData), ".")
+    kind = kind_of(source)
+    default = kind(source)
+
     def collect(
         options: Annotated[Options, tyro.conf.arg(name="")],
-        data: Annotated[ImageData, tyro.conf.arg(name="")] = ImageData("."),  # noqa: B008
-    ) -> tuple[Options, ImageData]:
+        data: Annotated[kind, tyro.conf.arg(name="")] = default,  # pyright: ignore
+    ) -> tuple[Options, Any]:
         return options, replace(data, source=options.path)
 
     return tyro.cli(collect, args=arguments, prog="clarion inspect", description=__doc__)
 
 
-def _inspect_data(config: ImageData, as_json: bool) -> int:
+def _inspect_data(config: DataConfig, as_json: bool) -> int:
     try:
         with ReadingProgress() as progress:
             report = config.describe(config.open(progress.reading))
     except DataError:
         survey = config.survey()  # if there are no data at all, its error is the one to see
-        print(json.dumps(survey.to_json())) if as_json else Console().print(survey)
+        if survey is not None:
+            print(json.dumps(survey.to_json())) if as_json else Console().print(survey)
         raise
     print(json.dumps(report.to_json())) if as_json else Console().print(report)
     return 0

@@ -38,6 +38,9 @@ SHORT_FORMS = {
     "--split": "--data.split",
     "--skip-bad": "--data.skip-bad",
     "--conditions": "--data.conditions",
+    "--column": "--data.column",
+    "--length": "--data.length",
+    "--alphabet": "--data.alphabet",
 }
 
 DATA_TABLES = TABLES | {DataConfig: DATA}

@@ -12,8 +12,13 @@ from torch import Tensor
 from clarion.base.names import NameTable
 from clarion.domains.image import recipes as image
 from clarion.domains.image.data import ImageData
-from clarion.domains.image.drawing import write_samples
+from clarion.domains.image.drawing import write_samples as write_pictures
 from clarion.domains.image.one_picture import read_picture
+from clarion.domains.sequence import recipes as sequence
+from clarion.domains.sequence.data import SequenceData
+from clarion.domains.sequence.sources import is_sequence_file
+from clarion.domains.sequence.writing import refuse_to_read
+from clarion.domains.sequence.writing import write_samples as write_sequences
 from clarion.run.config import ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
 
@@ -37,12 +42,29 @@ class Domain:
 
 
 DOMAINS: NameTable[Domain] = NameTable(
-    "kind of data", {"image": Domain(write_samples, read_picture, ".png", image.pictures_like)}
+    "kind of data",
+    {
+        "image": Domain(write_pictures, read_picture, ".png", image.pictures_like),
+        "sequence": Domain(write_sequences, refuse_to_read, ".csv", sequence.sequences_like),
+    },
 )
 
-DATA: NameTable[type[DataConfig]] = NameTable("kind of data", {"image": ImageData})
+DATA: NameTable[type[DataConfig]] = NameTable(
+    "kind of data", {"image": ImageData, "sequence": SequenceData}
+)
 
 RECIPES: NameTable[Callable[[], TrainConfig]] = NameTable(
     "recipe",
-    {"fashion": image.fashion, "images": image.images, "text_to_image": image.text_to_image},
+    {
+        "fashion": image.fashion,
+        "images": image.images,
+        "text_to_image": image.text_to_image,
+        "sequences": sequence.sequences,
+        "text": sequence.text,
+    },
 )
+
+
+def kind_of(source: str) -> type[DataConfig]:
+    """The kind of data a source holds: sequences in files of tables and texts, else pictures."""
+    return SequenceData if is_sequence_file(source) else ImageData

@@ -12,7 +12,8 @@ from clarion.base.condition import (
     TextEntry,
     VectorEntry,
 )
-from clarion.process.tables import PROCESSES
+from clarion.process.tables import ALL_PROCESSES
+from clarion.process.tokens import TokenProcess
 from clarion.run.classifier_config import ClassifierConfig
 from clarion.run.config import ModelConfig
 
@@ -31,7 +32,7 @@ library_name: clarion
 # A classifier of noisy samples of shape {shape}
 
 It tells `{config.label}`, class of {_values(config.classes)}, of samples noised by the process
-`{PROCESSES.name_of(config.process)}`, and steers diffusion models of the same data and process:
+`{ALL_PROCESSES.name_of(config.process)}`, and steers diffusion models of the same data and process:
 
 ```python
 import clarion
@@ -49,13 +50,20 @@ def model_card(config: ModelConfig) -> str:
         rows.append(f"- `{name}`: {CONDITION_ENTRIES.name_of(entry)} of {_values(entry)}")
     conditions = "\n".join(rows) or "- none"
     shape = " x ".join(map(str, config.shape))
+    process = f"Process `{ALL_PROCESSES.name_of(config.process)}`"
+    if isinstance(config.process, TokenProcess):
+        process += f", {config.process.vocabulary} tokens"
+        samples = "texts = model.codec.texts(model.sample(n=16, seed=0))"
+    else:
+        process += f", prediction `{config.prediction_type}`"
+        samples = "samples = model.sample(n=16, num_steps=12, seed=0)"
     return f"""---
 library_name: clarion
 tags: [diffusion]
 ---
 # A diffusion model of samples of shape {shape}
 
-Process `{PROCESSES.name_of(config.process)}`, prediction `{config.prediction_type}`. Conditions:
+{process}. Conditions:
 
 {conditions}
 
@@ -63,7 +71,7 @@ Process `{PROCESSES.name_of(config.process)}`, prediction `{config.prediction_ty
 import clarion
 
 model = clarion.load("path/to/this/folder")
-samples = model.sample(n=16, num_steps=12, seed=0)
+{samples}
 ```
 """
 

@@ -107,3 +107,11 @@ class DataConfig(ABC):
     @abstractmethod
     def describe(self, examples: Any) -> DataDescription:
         """What is in the data: counts, sizes, ranges, balance, duplicates."""
+
+    def survey(self) -> DataDescription | None:
+        """What can be said of data that cannot be opened as is asked; None if their error says all.
+
+        Raises:
+            DataError: if there are no such data.
+        """
+        return None

@@ -79,6 +79,19 @@ def read_parquet(files: list[Path]) -> tuple[Any, str]:
     return table, title
 
 
+def holds_pictures(file: Path) -> bool:
+    """Whether a parquet file has a column of bytes, or no columns that can be read."""
+    try:
+        from pyarrow import ArrowException, parquet, types
+    except ImportError:
+        return True
+    try:
+        schema = parquet.read_schema(file)
+    except (ArrowException, OSError):
+        return True
+    return any(types.is_struct(f.type) or types.is_binary(f.type) for f in schema)
+
+
 def import_datasets(what: str) -> Any:
     """The package `datasets`, or a DataError that says how to install it."""
     try:

@@ -1,0 +1,1 @@
+"""Sequences: proteins, molecules and texts as tokens; readers, the data set, its report."""

@@ -1,0 +1,90 @@
+"""Write sequences to files that can be read as data again."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from clarion.base.errors import ClarionError
+from clarion.base.vocabulary import Vocabulary
+
+LINE_WIDTH = 60  # letters in a line of FASTA
+
+
+def write_samples(
+    tokens: Tensor, path: Path, indices: Iterable[int], vocabulary: Vocabulary
+) -> Path:
+    """Write samples, by the ending of the path.
+
+    .csv and .tsv have the columns `index` and `sequence`, .fasta and .fa records called
+    `sample_INDEX`, .txt a sample in each line, or with a line "--- INDEX ---" before each where
+    samples have several lines.
+
+    Args:
+        tokens: (n, length) int64.
+        path: the file; folders above it are made.
+        indices: the number of each sample.
+        vocabulary: what the tokens stand for.
+
+    Raises:
+        ClarionError: for an ending that is not known, or a sequence that FASTA cannot hold.
+    """
+    write = FORMS.get(path.suffix.lower())
+    if write is None:
+        raise ClarionError(f"out must end in one of {' '.join(FORMS)}, got {str(path)!r}.")
+    content = write(list(indices), vocabulary.texts(tokens))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode())
+    return path
+
+
+def refuse_to_read(path: Path, channels: int) -> Tensor:
+    """Say that sequences have neither masks nor measurements in files."""
+    raise ClarionError(
+        f"A model of sequences is given texts, not files; {path} is of no use to it."
+    )
+
+
+def _to_table(delimiter: str) -> Callable[[Sequence[int], Sequence[str]], str]:
+    def write(indices: Sequence[int], texts: Sequence[str]) -> str:
+        stream = io.StringIO()
+        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(["index", "sequence"])
+        writer.writerows(zip(indices, texts, strict=True))
+        return stream.getvalue()
+
+    return write
+
+
+def _to_fasta(indices: Sequence[int], texts: Sequence[str]) -> str:
+    records = []
+    for index, text in zip(indices, texts, strict=True):
+        if text != "".join(text.split()) or ">" in text:
+            raise ClarionError(
+                f"FASTA holds no spaces, no line breaks and no '>', as sample {index} does: "
+                f"{text[:60]!r}. Write to a .csv file."
+            )
+        lines = [text[i : i + LINE_WIDTH] for i in range(0, len(text), LINE_WIDTH)]
+        records.append("\n".join([f">sample_{index:06d}", *lines]) + "\n")
+    return "".join(records)
+
+
+def _to_text(indices: Sequence[int], texts: Sequence[str]) -> str:
+    if not any("\n" in text for text in texts):
+        return "".join(f"{text}\n" for text in texts)
+    pairs = zip(indices, texts, strict=True)
+    return "".join(f"--- {index} ---\n{text}\n" for index, text in pairs)
+
+
+FORMS: Mapping[str, Callable[[Sequence[int], Sequence[str]], str]] = {
+    ".csv": _to_table(","),
+    ".tsv": _to_table("\t"),
+    ".fasta": _to_fasta,
+    ".fa": _to_fasta,
+    ".txt": _to_text,
+}
+"""Ending -> what stands in the file."""
