@@ -17,6 +17,7 @@ from clarion.base.condition import (
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.base.normalizer import Normalizer
 from clarion.domains.image.data import ImageData
+from clarion.domains.sequence.data import SequenceData
 from clarion.domains.tables import DATA, RECIPES
 from clarion.guide import Guidance
 from clarion.guide.measurement.operator import Operator
@@ -33,6 +34,7 @@ ARGUMENTS = {
     ClassEntry: {"num_classes": 3},
     FieldEntry: {"channels": 1, "sides": (4, 6)},
     ImageData: {"source": "x"},
+    SequenceData: {"source": "x"},
     SequenceEntry: {"max_length": 4, "num_tokens": 9},
     TagsEntry: {"tag_names": ("a", "b")},
     VectorEntry: {"size": 2},
