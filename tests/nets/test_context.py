@@ -5,7 +5,6 @@ import torch
 
 from clarion.base.condition import SequenceEntry, TagsEntry, TextEntry, encode_condition
 from clarion.nets import MLPConfig, UNetConfig
-from clarion.nets.attention import attend
 from clarion.nets.blocks import Attention
 from clarion.nets.context import ContextEmbedding
 from clarion.nets.embed import ConditionEmbedding
@@ -102,19 +101,6 @@ def test_attention_to_a_context_against_its_formula(positions):
             heads.append(weight / weight.sum(1, keepdim=True) @ v[:, part])
         out = torch.cat(heads, 1) @ layer.out.weight.T + layer.out.bias
         torch.testing.assert_close(got[i], (own + out).T, rtol=0, atol=1e-12)
-
-
-def test_both_forms_of_attention_leave_out_what_is_not_there():
-    torch.manual_seed(0)
-    q, k, v = torch.randn(3, 2, 1, 300, 4, dtype=DOUBLE)
-    is_there = torch.rand(2, 1, 1, 300) < 0.5
-    whole = attend(q, k, v, is_there)
-    few = attend(q[..., :9, :], k, v, is_there)
-    torch.testing.assert_close(whole[..., :9, :], few, rtol=0, atol=1e-12)
-    for i in range(2):
-        there = is_there[i].flatten()
-        alone = attend(q[i : i + 1], k[i : i + 1, :, there], v[i : i + 1, :, there])
-        torch.testing.assert_close(whole[i : i + 1], alone, rtol=0, atol=1e-12)
 
 
 def test_a_text_is_embedded_as_a_sequence_of_its_vectors():
