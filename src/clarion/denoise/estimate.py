@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from clarion.base.choices import draw_choices
 from clarion.base.shapes import expand_like
 from clarion.process.gaussian import GaussianProcess
 
@@ -45,6 +46,23 @@ class Estimate:
     def score(self, process: GaussianProcess, x_t: Tensor, t: Tensor) -> Tensor:
         """grad log p(x_t) = -E[noise | x_t] / sigma (Tweedie's formula)."""
         return -self.noise(process, x_t, t) / expand_like(process.sigma(t), x_t)
+
+    def rows(self, index: Tensor) -> Estimate:
+        """Those of some rows of the batch, (rows,) int64."""
+        untwisted = None if self.untwisted is None else self.untwisted[index]
+        return Estimate(self.mean[index], untwisted)
+
+    def guesses(self, uniform: Tensor | None = None) -> Tensor:
+        """Clean data about which a function of clean data can be asked, (count, batch, *shape).
+
+        Of numbers that is their mean, which is all that is known of them. Of tokens, which have
+        none, it is the likeliest in each position, or tokens drawn from the estimate, each position
+        by itself.
+
+        Args:
+            uniform: numbers in [0, 1) to draw by, (count, batch, *shape), or None.
+        """
+        return self.mean.unsqueeze(0)
 
     def split(self, sizes: Sequence[int]) -> list[Estimate]:
         """Parts of the batch: undoes a joint evaluation."""
@@ -107,6 +125,15 @@ class TokenEstimate(Estimate):
 
     def of(self, values: Tensor) -> TokenEstimate:
         return TokenEstimate(values)
+
+    def rows(self, index: Tensor) -> TokenEstimate:
+        return TokenEstimate(self.logits[index], None if self.tilt is None else self.tilt[index])
+
+    def guesses(self, uniform: Tensor | None = None) -> Tensor:
+        if uniform is None:
+            return self.logits.argmax(-1).unsqueeze(0)
+        mean = self.mean.expand(len(uniform), *self.logits.shape)
+        return draw_choices(mean, uniform)
 
     @staticmethod
     def of_probabilities(probabilities: Tensor) -> TokenEstimate:

@@ -32,6 +32,7 @@ class SampleSpace:
         device: where the samples will be.
         condition: what is asked for, a row for each sample, on that device; None where nothing is.
         spec: what may be asked for; empty where that is not known.
+        vocabulary: number of different tokens; None where samples are numbers.
     """
 
     shape: tuple[int, ...]
@@ -39,6 +40,7 @@ class SampleSpace:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     condition: Condition | None = None
     spec: ConditionSpec = field(default_factory=dict)
+    vocabulary: int | None = None
 
     def encode(self, data: Tensor) -> Tensor:
         """Data units to model units, (batch, *shape)."""

@@ -16,7 +16,7 @@ from clarion.guide.rule import Guidance, SampleSpace
 from clarion.run.classifier import load_classifier
 from clarion.run.functions import load_function
 from clarion.run.serialize import parse_kind
-from clarion.sample.sampler import AffineSampler, Sampler
+from clarion.sample.sampler import Sampler
 
 Load = Callable[[str], Denoiser]
 """Name of a run or a saved model, as `Model.load` takes it -> its denoiser."""
@@ -51,7 +51,7 @@ def read_sampler(sampler: Sampler | str) -> Sampler:
     """The sampler that was given, as such or as it is typed: "particles:FILE.py#FUNCTION:30:16"."""
     readers: Mapping[Any, Callable[[str], Any]] = {
         RewardFunction: load_function,
-        AffineSampler: partial(parse_kind, Sampler),
+        Sampler: partial(parse_kind, Sampler),
     }
     return parse_kind(Sampler, sampler, readers) if isinstance(sampler, str) else sampler
 

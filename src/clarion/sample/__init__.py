@@ -5,6 +5,7 @@ from clarion.sample.particles import ParticleSampler
 from clarion.sample.plan import Plan, Stage, Update
 from clarion.sample.sampler import AffineSampler, Sampler
 from clarion.sample.tables import SAMPLERS
+from clarion.sample.value_decoding import ValueDecodingSampler
 
 __all__ = [
     "SAMPLERS",
@@ -14,6 +15,7 @@ __all__ = [
     "Sampler",
     "Stage",
     "Update",
+    "ValueDecodingSampler",
     "generate",
     "sample",
 ]

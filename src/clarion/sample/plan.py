@@ -99,7 +99,10 @@ def noise_levels(process: GaussianProcess, times: Tensor) -> list[float]:
     if times.ndim != 1 or len(times) < 2:
         raise ClarionError(f"times must be a list of 2 or more, got shape {tuple(times.shape)}.")
     if not isinstance(process, GaussianProcess):
-        raise ClarionError(f"This sampler moves numbers, and the model is of {process}.")
+        raise ClarionError(
+            f"This sampler moves numbers, and the model is of {process}: take 'ancestral', say, or "
+            f"particles with sampler=ancestral."
+        )
     times = times.to("cpu", torch.float64)
     is_clean = float(times[-1]) == 0
     asked = times[:-1] if is_clean else times

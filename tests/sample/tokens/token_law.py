@@ -9,29 +9,49 @@ DOUBLE = torch.float64
 CHAIN = markov_chain([0.5, 0.3, 0.2], [[0.8, 0.1, 0.1], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4]], 3)
 
 
-def law(sampler, denoiser, times, condition=None):
-    """Probabilities of all sequences, (vocabulary,) * length, at the end of the times."""
-    process, length = denoiser.process, CHAIN.length
-    x = torch.cartesian_prod(*[torch.arange(process.num_states)] * length)
-    start = torch.bincount(
+def noisy_sequences(process):
+    """All x_t, (num_states ** length, length)."""
+    return torch.cartesian_prod(*[torch.arange(process.num_states)] * CHAIN.length)
+
+
+def start(process):
+    """Probabilities of all x_t at t = 1."""
+    states = torch.bincount(
         process.lost(torch.linspace(0, 1, 3 * 2**10 + 1, dtype=DOUBLE)[:-1]),
         minlength=process.num_states,
     )
-    start = start.double() / start.sum()
-    p = start[x].prod(1)
-    for stage in sampler.plan(process, times).stages:
+    return (states.double() / states.sum())[noisy_sequences(process)].prod(1)
+
+
+def moves(sampler, denoiser, times, condition=None):
+    """Of each stage, what the denoiser said and p(x_s | x_t), a matrix over all sequences."""
+    x = noisy_sequences(denoiser.process)
+    for stage in sampler.plan(denoiser.process, times).stages:
         t = torch.full((len(x),), stage.t, dtype=DOUBLE)
-        moves = sampler.transition(stage, x, denoiser(x, t, condition))  # (x, position, next)
-        assert (moves >= -1e-15).all()
+        estimate = denoiser(x, t, condition)
+        of_places = sampler.transition(stage, x, estimate)  # (x, position, next)
+        assert (of_places >= -1e-15).all()
         torch.testing.assert_close(
-            moves.sum(-1), torch.ones_like(moves[..., 0]), rtol=0, atol=1e-12
+            of_places.sum(-1), torch.ones_like(of_places[..., 0]), rtol=0, atol=1e-12
         )
-        q = p
-        joint = moves[:, 0]
-        for i in range(1, length):
-            joint = (joint.unsqueeze(-1) * moves[:, i].unsqueeze(1)).flatten(1)
-        p = q @ joint
-    return p.reshape([process.num_states] * length)[(slice(process.vocabulary),) * length]
+        joint = of_places[:, 0]
+        for i in range(1, CHAIN.length):
+            joint = (joint.unsqueeze(-1) * of_places[:, i].unsqueeze(1)).flatten(1)
+        yield stage, estimate, joint
+
+
+def law(sampler, denoiser, times, condition=None):
+    """Probabilities of all sequences, (vocabulary,) * length, at the end of the times."""
+    p = start(denoiser.process)
+    for _, _, joint in moves(sampler, denoiser, times, condition):
+        p = p @ joint
+    return clean_part(p, denoiser.process)
+
+
+def clean_part(values, process):
+    """Values of all x_t -> of those without a mask, (vocabulary,) * length."""
+    table = values.reshape([process.num_states] * CHAIN.length)
+    return table[(slice(process.vocabulary),) * CHAIN.length]
 
 
 def distance(found, truth=CHAIN.probabilities):

@@ -13,7 +13,8 @@ from clarion.base.errors import ClarionError
 from clarion.guide.rule import SampleSpace
 
 RewardFunction: TypeAlias = Callable[[Tensor, Condition | None], Tensor]
-"""Clean data (batch, *shape) in data units, their condition -> one number a sample, (batch,)."""
+"""Clean data (batch, *shape) in data units, or tokens (batch, length) int64, and their condition ->
+one number a sample, (batch,)."""
 
 ROUNDING = 1e-3
 """Share by which a float32 reward may differ between a row alone and the same row in a batch."""
@@ -69,9 +70,14 @@ def bind_reward(fn: RewardFunction, space: SampleSpace) -> RewardFunction:
 
 
 def probe(space: SampleSpace) -> tuple[Tensor, Condition | None]:
-    """Two random samples in model units, and what is asked for of two."""
+    """Two random samples in model units or tokens, and what is asked for of two."""
     generator = torch.Generator().manual_seed(0)
-    x0 = torch.randn(2, *space.shape, generator=generator).to(space.device)
+    shape = (2, *space.shape)
+    if space.vocabulary is None:
+        x0 = torch.randn(shape, generator=generator)
+    else:
+        x0 = torch.randint(space.vocabulary, shape, generator=generator)
+    x0 = x0.to(space.device)
     condition = space.condition
     if condition is not None:
         count = max((len(mask) for mask in condition.present.values()), default=1)

@@ -2,10 +2,6 @@
 
 A stage asks the denoiser once and then draws each position anew, independently of the others given
 the estimate. That is exact only for short steps: with many the samples follow the reversed chain.
-
-Draws are made by the inverse distribution function, in float64: with 24 bits, or with Gumbel noise
-made of them, rare tokens are drawn too seldom, as if at a lower temperature (Zheng et al. 2024,
-arXiv 2409.02908, section 4).
 """
 
 from __future__ import annotations
@@ -18,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clarion.base.choices import draw_choices
 from clarion.base.errors import ClarionError
 from clarion.base.streams import SampleStreams
 from clarion.denoise.estimate import TokenEstimate
@@ -101,7 +98,7 @@ class TokenSampler(Sampler):
         self, stage: TokenStage, state: State, estimate: TokenEstimate, noise: Tensor
     ) -> State:
         probabilities = self.tilted(self.transition(stage, state[0], estimate), estimate)
-        return (draw_tokens(probabilities, noise),)
+        return (draw_choices(probabilities, noise),)
 
     @staticmethod
     def tilted(probabilities: Tensor, estimate: TokenEstimate) -> Tensor:
@@ -110,23 +107,6 @@ class TokenSampler(Sampler):
             return probabilities
         weighted = probabilities * estimate.tilt.double().exp()
         return weighted / weighted.sum(-1, keepdim=True)
-
-
-def draw_tokens(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """The inverse distribution function at uniform numbers.
-
-    Args:
-        probabilities: (..., num_states), float64, at least 0; they need not add up to 1.
-        uniform: in [0, 1), (...).
-
-    Returns:
-        Numbers of states, (...) int64; none of probability 0.
-    """
-    total = probabilities.cumsum(-1)
-    found = torch.searchsorted(total, (uniform * total[..., -1]).unsqueeze(-1), right=True)
-    # Where rounding would go beyond the end, the last state of a probability above 0.
-    last = (total < total[..., -1:]).sum(-1, keepdim=True)
-    return torch.minimum(found, last).squeeze(-1)
 
 
 def at(time: float, x: Tensor) -> Tensor:
