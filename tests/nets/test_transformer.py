@@ -168,11 +168,14 @@ def test_the_network_against_its_formula():
 
 
 @pytest.mark.parametrize("is_causal", [False, True])
-def test_a_fresh_network_holds_all_tokens_for_equally_likely(is_causal):
+def test_a_fresh_network_holds_all_tokens_for_equally_likely_and_its_blocks_do_nothing(is_causal):
     x_t, noise_level, condition = inputs()
     logits = tiny(awake=False, is_causal=is_causal)(x_t, noise_level, condition)
     uniform = torch.full((4, LENGTH, VOCABULARY), 1 / VOCABULARY, dtype=DOUBLE)
     torch.testing.assert_close(logits.softmax(-1), uniform, rtol=0, atol=1e-15)
+    block = tiny({}, awake=False).blocks[0]
+    x, e = torch.randn(4, LENGTH, 8, dtype=DOUBLE), torch.randn(4, 8, dtype=DOUBLE)
+    assert torch.equal(block(x, e, rotations(LENGTH, 4, x), None, None), x)
     awake = tiny(is_causal=is_causal)(x_t, noise_level, condition)
     assert awake.shape == (4, LENGTH, VOCABULARY)
     assert awake.std(-1).min() > 0.01
