@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clarion.base.errors import ClarionError, DataError
-from clarion.cli.progress import ReadingProgress
+from clarion.cli.progress import CountProgress
 from clarion.domains.image.data import ImageData
 from clarion.domains.tables import kind_of
 from clarion.run import folder
@@ -148,8 +148,8 @@ def _parse(arguments: list[str]) -> tuple[Options, DataConfig]:
 
 def _inspect_data(config: DataConfig, as_json: bool) -> int:
     try:
-        with ReadingProgress() as progress:
-            report = config.describe(config.open(progress.reading))
+        with CountProgress() as progress:
+            report = config.describe(config.open(progress.count))
     except DataError:
         survey = config.survey()  # if there are no data at all, its error is the one to see
         if survey is not None:

@@ -16,6 +16,7 @@ COMMANDS: NameTable[str] = NameTable(
         "train": "train a model: a recipe, or your own pictures",
         "train-classifier": "train a classifier by which to steer a model",
         "sample": "draw samples from a trained model",
+        "design": "draw new sequences with more, or less, of a measured number",
         "inspect": "show what a run, a checkpoint or a data folder holds",
         "verify": "hold samplers and guidance rules against known answers",
         "lab": "measure what the theory of diffusion models predicts",

@@ -15,13 +15,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from clarion.run.examples import DataDescription
 
 
-class ReadingProgress:
-    """A bar while data are read; nothing where no person looks on."""
+class CountProgress:
+    """A bar while data are read, or other things counted; nothing where no person looks on.
 
-    def __init__(self) -> None:
+    Args:
+        what: is being done.
+    """
+
+    def __init__(self, what: str = "reading") -> None:
         console = Console(stderr=True)
         self._bar = Progress(
-            TextColumn("reading"),
+            TextColumn(what),
             BarColumn(),
             MofNCompleteColumn(),
             console=console,
@@ -37,8 +41,8 @@ class ReadingProgress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def reading(self, done: int, total: int) -> None:
-        """Show how many examples have been read."""
+    def count(self, done: int, total: int) -> None:
+        """Show how many are done."""
         if self._task is None:
             self._task = self._bar.add_task("", total=total)
         self._bar.update(self._task, completed=done, total=total)

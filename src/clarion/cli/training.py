@@ -18,7 +18,7 @@ import tyro
 from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.cli.device import choose_device
-from clarion.cli.progress import ReadingProgress, TrainProgress
+from clarion.cli.progress import CountProgress, TrainProgress
 from clarion.domains.image.recipes import NOT_NAMED
 from clarion.domains.tables import DATA
 from clarion.run import folder
@@ -174,14 +174,14 @@ def train(
         run = options.out or Path("runs") / _run_name(name, config)
         if run.exists() and any(run.iterdir()):
             raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")
-    with ReadingProgress() as progress:
-        examples = config.data.open(progress.reading, None if is_new else _fitted(run))
+    with CountProgress() as progress:
+        examples = config.data.open(progress.count, None if is_new else _fitted(run))
     described, codec, objective = prepare(config, examples, options.resume)
     validation = None
     if config.validation is not None:
         fitted = Fitted(examples.condition_spec, examples.shape, codec)
-        with ReadingProgress() as progress:
-            validation = config.validation.open(progress.reading, fitted)
+        with CountProgress() as progress:
+            validation = config.validation.open(progress.count, fitted)
     trainer = Trainer(config, objective, examples, validation, codec, run, device)
     if is_new:
         folder.write_description(run, described, codec, config, DATA_TABLES)

@@ -63,7 +63,8 @@ class ModelConfig:
         process = self.process
         if isinstance(process, TokenProcess):
             states, tokens = process.num_states, process.vocabulary
-            network = self.network.build_for_tokens(*self.shape, states, tokens, self.condition)
+            length = self.shape[0]
+            network = self.network.build_for_tokens(length, states, tokens, self.condition)
             return TokenNetworkDenoiser(network, process)
         assert isinstance(process, GaussianProcess), "there is no third kind"
         network = self.network.build(self.shape, self.condition)

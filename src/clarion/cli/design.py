@@ -1,0 +1,128 @@
+"""`clarion design TABLE --target COLUMN`: new sequences with more (or less) of a measured number.
+
+A diffusion model of the sequences and the number is trained, or the one in the folder is taken; an
+ensemble of predictors judges what it draws. Written are designs.csv (each with its predicted value,
+an interval, and the nearest known sequence), designs.png and design.json (what was tried).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from clarion.base.errors import ClarionError
+from clarion.cli import train
+from clarion.cli.progress import CountProgress
+from clarion.cli.training import Options as TrainOptions
+from clarion.cli.training import train as train_model
+from clarion.domains.sequence.data import SequenceData
+from clarion.domains.sequence.design.known import open_known, with_target
+from clarion.domains.sequence.design.report import picture, summary, to_csv
+from clarion.domains.sequence.design.search import Search, SearchConfig
+from clarion.nets.transformer import TransformerConfig
+from clarion.process.tokens import Masking
+from clarion.run.config import OptimizerConfig, TrainConfig
+from clarion.run.files import write_bytes, write_json
+from clarion.run.folder import checkpoints
+from clarion.run.model import Model
+from clarion.train.ensemble import EnsembleConfig, fit_ensemble
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is wanted, of which data.
+
+    Args:
+        table: file with sequences and a number for each (.csv, .tsv, .parquet).
+        target: column of the number.
+        sequence_column: column of the sequences; None finds it.
+        alphabet: what a token is: "auto", "protein", "dna", "smiles", "selfies".
+        out: folder for the designs and the model; a model that is there is used again.
+        num_steps: of the model's training.
+        search: what is tried, and how many designs are wanted.
+        ensemble: the predictors.
+        network: sizes of the model.
+        json: print a summary as JSON.
+    """
+
+    table: Annotated[str, tyro.conf.Positional]
+    target: str
+    sequence_column: str | None = None
+    alphabet: str = "auto"
+    out: Path = Path("designs")
+    num_steps: int = 3000
+    search: SearchConfig = field(default_factory=SearchConfig)
+    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
+    network: TransformerConfig = field(
+        default_factory=lambda: TransformerConfig(width=128, num_blocks=3, head_width=32)
+    )
+    json: bool = False
+
+
+SHORT_FORMS = {
+    "--n": "--search.num-designs",
+    "--minimise": "--search.minimise",
+    "--seed": "--search.seed",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Read, train, search, write; returns the exit status."""
+    words = [SHORT_FORMS.get(word, word) for word in arguments]
+    options = tyro.cli(Options, args=words, prog="clarion design", description=__doc__)
+    data = SequenceData(options.table, column=options.sequence_column, alphabet=options.alphabet)
+    known = open_known(data, options.target)  # what cannot be used is said before the training
+    model = _model(options, with_target(data, options.target))
+    with CountProgress("predictors") as progress:
+        size = known.vocabulary.size
+        ensemble = fit_ensemble(known.tokens, known.values, size, options.ensemble, progress.count)
+    with CountProgress("settings") as progress:
+        designs = Search(model, ensemble, known, options.search).run(progress.count)
+    write_bytes(options.out / "designs.csv", to_csv(designs, known).encode())
+    picture(designs, known, options.target).savefig(options.out / "designs.png", dpi=110)
+    found = summary(designs, known)
+    write_json(options.out / "design.json", found)
+    print(json.dumps(found) if options.json else _in_words(found, options))
+    return 0
+
+
+def _model(options: Options, data: SequenceData) -> Model:
+    """The model in the folder, trained to its end."""
+    run = options.out / "model"
+    config = TrainConfig(
+        data=data,
+        network=options.network,
+        process=Masking(),
+        optimizer=OptimizerConfig(learning_rate=1e-3),
+        batch_size=128,
+        num_steps=options.num_steps,
+        validate_every=max(1, options.num_steps // 5),
+        checkpoint_every=max(1, options.num_steps // 5),
+        seed=options.search.seed,
+    )
+    resumed = TrainOptions(resume=run) if run.exists() else TrainOptions(out=run)
+    train_model("clarion train", "design", resumed, config, train.prepare)
+    if int(checkpoints(run)[-1].name) < config.num_steps:
+        raise ClarionError(f"The training of {run} was stopped; the same command goes on with it.")
+    return Model.load(run)
+
+
+def _in_words(found: dict, options: Options) -> str:
+    low, high = found["known_best"]
+    return (
+        f"{found['num_designs']} designs in {options.out / 'designs.csv'}: "
+        f"{options.target} predicted {found['predicted_median']:.4g} in the median (known: "
+        f"{found['known_median']:.4g}, from {low:.4g} to {high:.4g}), asked for "
+        f"{found['asked']:.4g} at scale {found['guidance_scale']:g}; "
+        f"{found['median_distance_to_known']:.3g} edits from the nearest known, "
+        f"{found['diversity']:.3g} from each other."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

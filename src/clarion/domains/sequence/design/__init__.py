@@ -1,0 +1,1 @@
+"""New sequences with a property that is wanted, out of known ones and what was measured of them."""

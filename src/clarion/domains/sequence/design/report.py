@@ -1,0 +1,105 @@
+"""Designs as a table and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from clarion.base.chart import COLOURS
+from clarion.domains.sequence.design.known import Known
+from clarion.domains.sequence.design.search import Designs
+from clarion.domains.sequence.distance import diversity, nearest
+
+
+def to_csv(designs: Designs, known: Known) -> str:
+    """A row for each: predicted value, interval, the nearest known sequence and its distance."""
+    far, places = nearest(designs.texts, known.texts)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["sequence", "predicted", "low", "high", "distance", "nearest", "its_value"])
+    for i, text in enumerate(designs.texts):
+        numbers = (designs.predicted[i], designs.low[i], designs.high[i])
+        place = int(places[i])
+        writer.writerow(
+            [
+                text,
+                *(f"{float(number):.5g}" for number in numbers),
+                int(far[i]),
+                known.texts[place],
+                f"{float(known.values[place]):.5g}",
+            ]
+        )
+    return stream.getvalue()
+
+
+def summary(designs: Designs, known: Known) -> dict[str, Any]:
+    """What was chosen, on what evidence, and what came out."""
+    far, _ = nearest(designs.texts, known.texts)
+    return {
+        "num_designs": len(designs.texts),
+        "asked": designs.asked,
+        "guidance_scale": designs.scale,
+        "predicted_median": float(designs.predicted.median()),
+        "known_median": float(known.values.median()),
+        "known_best": [float(known.values.min()), float(known.values.max())],
+        "diversity": diversity(designs.texts),
+        "median_distance_to_known": float(np.median(far)),
+        "trials": [vars_of(trial) for trial in designs.trials],
+    }
+
+
+def vars_of(trial: Any) -> dict[str, float]:
+    """The fields of a trial."""
+    return {name: getattr(trial, name) for name in ("asked", "scale", "merit", "share_new")}
+
+
+def picture(designs: Designs, known: Known, target: str) -> Figure:
+    """How designs compare with what is known; what each setting promised."""
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    values = known.values.numpy()
+    bins = np.linspace(
+        min(values.min(), float(designs.low.min())),
+        max(values.max(), float(designs.high.max())),
+        40,
+    ).tolist()
+    left.hist(values, bins, density=True, color=COLOURS[5], alpha=0.5, label="known, measured")
+    left.hist(
+        designs.predicted.numpy(), bins, density=True, color=COLOURS[0], alpha=0.7,
+        label="designs, predicted",
+    )  # fmt: skip
+    left.set(title="Values", xlabel=target, ylabel="density")
+    left.legend(fontsize=8, frameon=False)
+
+    far, _ = nearest(designs.texts, known.texts)
+    ends = np.stack([
+        (designs.predicted - designs.low).clamp(min=0).numpy(),
+        (designs.high - designs.predicted).clamp(min=0).numpy(),
+    ])  # fmt: skip
+    middle.errorbar(
+        far + np.random.default_rng(0).uniform(-0.2, 0.2, len(far)),
+        designs.predicted.numpy(), ends, fmt="o", markersize=3, linewidth=0.5, color=COLOURS[0],
+    )  # fmt: skip
+    middle.axhline(float(values.max()), color=COLOURS[5], linestyle=":", label="largest known")
+    middle.set(title="Designs, predicted", xlabel="edits to the nearest known")
+    middle.set_ylabel(f"{target}, predicted")
+    middle.legend(fontsize=8, frameon=False)
+
+    for hue, scale in enumerate(sorted({trial.scale for trial in designs.trials})):
+        trials = [t for t in designs.trials if t.scale == scale and np.isfinite(t.merit)]
+        right.plot(
+            [t.asked for t in trials], [t.merit for t in trials], "o-",
+            color=COLOURS[hue % len(COLOURS)], markersize=4, label=f"scale {scale:g}",
+        )  # fmt: skip
+    right.axvline(designs.asked, color=COLOURS[5], linestyle=":")
+    right.set(title="What was tried", xlabel=f"{target} asked for", ylabel="surely reached")
+    right.legend(fontsize=8, frameon=False)
+    for axes in (left, middle, right):
+        axes.set_title(axes.get_title(), fontsize=11)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,102 @@
+"""`clarion design`, from a table to designs."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clarion.cli.main import main
+
+SMALL = (
+    "--num-steps", 60, "--network.width", 16, "--network.num-blocks", 1, "--network.head-width", 8,
+    "--ensemble.num-steps", 60, "--ensemble.num-folds", 2, "--ensemble.network.width", 8,
+    "--search.num-trials", 16, "--search.beyond", 0, 2, "--search.scales", 1, 3,
+)  # fmt: skip
+"""Sizes that take seconds."""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Sequences of five letters and how many A they have; those with four or more are not told."""
+    rows = ["name,seq,count"]
+    for i, letters in enumerate(itertools.product("ABC", repeat=5)):
+        if letters.count("A") < 4:
+            rows.append(f"s{i},{''.join(letters)},{letters.count('A')}")
+    path = tmp_path / "letters.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def design(table: Path, *words: object) -> int:
+    out = table.parent / "out"
+    fixed = ["design", table, "--sequence-column", "seq", "--target", "count", "--out", out]
+    return main([str(word) for word in (*fixed, *SMALL, *words)])
+
+
+def test_designs_are_new_and_differ(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert design(table, "--n", 6) == 0
+    said = capsys.readouterr().out
+    with (table.parent / "out" / "designs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    known = {row["seq"] for row in csv.DictReader(table.read_text().splitlines())}
+    found = [row["sequence"] for row in rows]
+    assert 1 <= len(found) <= 6
+    assert len(set(found)) == len(found)
+    assert not set(found) & known
+    # Of five letters, what is not known has four A or five.
+    assert all(text.count("A") >= 4 for text in found)
+    assert f"{len(found)} designs in" in said
+    for row in rows:
+        assert float(row["low"]) <= float(row["high"])
+        differing = sum(a != b for a, b in zip(row["sequence"], row["nearest"], strict=True))
+        assert int(row["distance"]) <= differing
+        assert float(row["its_value"]) == row["nearest"].count("A")
+    chosen = json.loads((table.parent / "out" / "design.json").read_text())
+    assert len(chosen["trials"]) == 4
+    best = max(chosen["trials"], key=lambda t: t["merit"] if t["share_new"] else -1e9)
+    assert (chosen["asked"], chosen["guidance_scale"]) == (best["asked"], best["scale"])
+    with Image.open(table.parent / "out" / "designs.png") as picture:
+        assert picture.width > 500
+
+
+def test_a_model_that_is_there_is_used_again(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert design(table, "--n", 3) == 0
+    weights = (table.parent / "out" / "model" / "model.safetensors").read_bytes()
+    first = (table.parent / "out" / "designs.csv").read_bytes()
+    assert design(table, "--n", 3) == 0
+    assert (table.parent / "out" / "model" / "model.safetensors").read_bytes() == weights
+    assert (table.parent / "out" / "designs.csv").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "message"),
+    [
+        (("AAABB,3", "AAABB,"), (), "the target is missing"),
+        (("AAABB,3", "AAABB,much"), (), "much"),
+        ((",seq,", ",letters,"), (), "seq"),
+        (("", ""), ("--search.level", 1.5), "level must lie between 0 and 1"),
+        (("", ""), ("--n", 0), "num_designs must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_the_training(
+    table: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: tuple[str, str],
+    words: tuple[object, ...],
+    message: str,
+) -> None:
+    table.write_text(table.read_text().replace(*change, 1) if change[0] else table.read_text())
+    try:
+        assert design(table, *words) == 1
+        said = capsys.readouterr().err
+    except SystemExit:  # values that are no settings at all
+        said = capsys.readouterr().err
+    assert message in said
+    assert not (table.parent / "out" / "model").exists()
