@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor
 
 
@@ -17,3 +18,7 @@ class Codec(ABC):
     @abstractmethod
     def decode(self, x0: Tensor) -> Tensor:
         """Model units to data units, (batch, *shape); nothing is clipped."""
+
+    def random(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Random data in model units: here standard normal numbers."""
+        return torch.randn(shape, generator=generator)

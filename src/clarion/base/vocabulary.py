@@ -74,6 +74,10 @@ class Vocabulary(Codec):
         found = sorted({token for text in texts for token in split(text)})
         return cls((*found, *([] if padding is None else [padding])), padding)
 
+    def random(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Random tokens."""
+        return torch.randint(self.size, shape, generator=generator)
+
     @property
     def size(self) -> int:
         """Number of tokens, the padding among them; the mask of a process is not."""

@@ -28,7 +28,7 @@ from clarion.process.tables import GRIDS
 from clarion.run.model import Model
 from clarion.run.steering import read_sampler
 from clarion.sample.ancestral import DDPMSampler
-from clarion.sample.tables import SAMPLERS, default_sampler
+from clarion.sample.tables import SAMPLERS, TOKEN_SAMPLERS, default_sampler
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> int:
     chosen, num_steps = default_sampler(model.config.process)
     if options.measure is not None:
         chosen, num_steps = DDPMSampler(), 50
-    sampler, particles = watched(read_sampler(options.sampler) if options.sampler else chosen)
+    sampler, particles = watched(read_sampler(options.sampler or chosen, model.config.process))
     rules = model.rules(options.guidance) + _rules_of_files(options, domain, model)
     start = time.perf_counter()
     samples = model.sample(
@@ -171,6 +171,7 @@ def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Gui
 def _description() -> str:
     names = {
         "Samplers": SAMPLERS,
+        "Samplers of tokens": TOKEN_SAMPLERS,
         "Grids": GRIDS,
         "Guidance rules": GUIDANCE,
         "Operators": OPERATORS,

@@ -32,7 +32,6 @@ class SampleSpace:
         device: where the samples will be.
         condition: what is asked for, a row for each sample, on that device; None where nothing is.
         spec: what may be asked for; empty where that is not known.
-        vocabulary: number of different tokens; None where samples are numbers.
     """
 
     shape: tuple[int, ...]
@@ -40,7 +39,6 @@ class SampleSpace:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     condition: Condition | None = None
     spec: ConditionSpec = field(default_factory=dict)
-    vocabulary: int | None = None
 
     def encode(self, data: Tensor) -> Tensor:
         """Data units to model units, (batch, *shape)."""
@@ -49,6 +47,13 @@ class SampleSpace:
     def decode(self, x0: Tensor) -> Tensor:
         """Model units to data units, (batch, *shape)."""
         return x0 if self.codec is None else self.codec.decode(x0)
+
+    def random(self, n: int, generator: torch.Generator) -> Tensor:
+        """Random samples (n, *shape) in model units, to try functions of samples on."""
+        shape = (n, *self.shape)
+        if self.codec is None:
+            return torch.randn(shape, generator=generator).to(self.device)
+        return self.codec.random(shape, generator).to(self.device)
 
 
 @dataclass(frozen=True)

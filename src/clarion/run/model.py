@@ -139,7 +139,7 @@ class Model:
         spec = self.config.condition
         space = SampleSpace(self.config.shape, self.codec, device, given, spec)
         default, steps = default_sampler(self.config.process)
-        sampler = default if sampler is None else read_sampler(sampler)
+        sampler = default if sampler is None else read_sampler(sampler, self.config.process)
         sampler = sampler.bind(space) if isinstance(sampler, Sampler) else sampler
         denoiser = steer(self.denoiser, self.rules(guidance), space)
         batches = generate(

@@ -13,10 +13,12 @@ from clarion.denoise.denoiser import Denoiser
 from clarion.guide.compose import Compose
 from clarion.guide.gradient.reward_function import RewardFunction
 from clarion.guide.rule import Guidance, SampleSpace
+from clarion.process.process import Process
 from clarion.run.classifier import load_classifier
 from clarion.run.functions import load_function
-from clarion.run.serialize import parse_kind
+from clarion.run.serialize import TABLES, parse_kind
 from clarion.sample.sampler import Sampler
+from clarion.sample.tables import samplers_of
 
 Load = Callable[[str], Denoiser]
 """Name of a run or a saved model, as `Model.load` takes it -> its denoiser."""
@@ -47,13 +49,18 @@ def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
     return rules
 
 
-def read_sampler(sampler: Sampler | str) -> Sampler:
-    """The sampler that was given, as such or as it is typed: "particles:FILE.py#FUNCTION:30:16"."""
+def read_sampler(sampler: Sampler | str, process: Process) -> Sampler:
+    """The sampler that was given, as such or as it is typed: "particles:FILE.py#FUNCTION:30:16".
+
+    Args:
+        process: of the model, by which the names are those of samplers of numbers or of tokens.
+    """
+    tables = TABLES | {Sampler: samplers_of(process)}
     readers: Mapping[Any, Callable[[str], Any]] = {
         RewardFunction: load_function,
-        Sampler: partial(parse_kind, Sampler),
+        Sampler: partial(parse_kind, Sampler, tables=tables),
     }
-    return parse_kind(Sampler, sampler, readers) if isinstance(sampler, str) else sampler
+    return parse_kind(Sampler, sampler, readers, tables) if isinstance(sampler, str) else sampler
 
 
 def steer(denoiser: Denoiser, rules: tuple[Guidance, ...], space: SampleSpace) -> Denoiser:

@@ -18,7 +18,7 @@ from clarion.process.grids import Grid
 from clarion.process.tables import GRIDS
 from clarion.sample.options import check_whole
 from clarion.sample.sampler import Sampler
-from clarion.sample.tables import SAMPLERS
+from clarion.sample.tables import samplers_of
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def sample(
         n: number of samples, then numbered from 0 ...
         indices: ... or the numbers themselves.
         condition: what is asked for, a row for each sample.
-        sampler: a sampler, or a name in `SAMPLERS`.
+        sampler: a sampler, or a name in `samplers_of` the denoiser's process.
         grid: where to stop on the way, or a name in `GRIDS`.
         num_steps: number of steps of that grid, at least 1.
         times: falling times to be used instead of a grid; where they do not end in 0, the result is
@@ -73,7 +73,7 @@ def sample(
         ClarionError: for a setting that cannot be used.
         SamplingError: if a result is not finite.
     """
-    sampler = _named(sampler, Sampler, SAMPLERS)
+    sampler = _named(sampler, Sampler, samplers_of(denoiser.process))
     sampler.check(denoiser)
     if times is None:
         times = _named(grid, Grid, GRIDS)(denoiser.process, num_steps)

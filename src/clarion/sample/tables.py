@@ -1,8 +1,12 @@
-"""The names of samplers."""
+"""The names of samplers, of numbers and of tokens."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
+from clarion.process.gaussian import GaussianProcess
 from clarion.process.process import Process
 from clarion.process.tokens import TokenProcess
 from clarion.sample.adams import DEISSampler, IPNDMSampler
@@ -20,6 +24,11 @@ from clarion.sample.particles import ParticleSampler
 from clarion.sample.repaint import RePaintSampler
 from clarion.sample.sampler import Sampler
 from clarion.sample.tokens.ancestral import AncestralTokens
+from clarion.sample.tokens.confidence import Confidence
+from clarion.sample.tokens.corrector import PredictorCorrector
+from clarion.sample.tokens.remasking import Remasking
+from clarion.sample.tokens.tau_leaping import TauLeaping
+from clarion.sample.value_decoding import ValueDecodingSampler
 
 SAMPLERS: NameTable[type[Sampler]] = NameTable(
     "sampler",
@@ -43,6 +52,39 @@ SAMPLERS: NameTable[type[Sampler]] = NameTable(
     },
 )
 """Name -> class, whose fields are its options; all but those of `particles` have defaults."""
+
+TOKEN_SAMPLERS: NameTable[type[Sampler]] = NameTable(
+    "sampler of tokens",
+    {
+        "ancestral": AncestralTokens,
+        "tau_leaping": TauLeaping,
+        "confidence": Confidence,
+        "remasking": Remasking,
+        "predictor_corrector": PredictorCorrector,
+        "particles": ParticleSampler,
+        "svdd": ValueDecodingSampler,
+    },
+)
+"""The same for tokens; all but those of `particles` and `svdd` have defaults."""
+
+SAMPLERS_OF: Mapping[type[Process], NameTable[type[Sampler]]] = {
+    GaussianProcess: SAMPLERS,
+    TokenProcess: TOKEN_SAMPLERS,
+}
+"""Kind of process -> the samplers that serve it. A name may be another sampler in each."""
+
+
+def samplers_of(process: Process) -> NameTable[type[Sampler]]:
+    """The samplers that serve a process.
+
+    Raises:
+        ClarionError: if it is of no known kind.
+    """
+    for kind, table in SAMPLERS_OF.items():
+        if isinstance(process, kind):
+            return table
+    kinds = ", ".join(kind.__name__ for kind in SAMPLERS_OF)
+    raise ClarionError(f"No sampler serves {process}: it is of none of the kinds {kinds}.")
 
 
 def default_sampler(process: Process) -> tuple[Sampler, int]:

@@ -10,6 +10,7 @@ from clarion.denoise.exact import GaussianDenoiser
 from clarion.process import EDM
 from clarion.process.grids import Trailing
 from clarion.process.tokens import Masking, Uniform
+from clarion.sample.ancestral import DDIMSampler
 from clarion.sample.loop import sample
 from clarion.sample.tokens.ancestral import AncestralTokens
 from clarion.sample.tokens.confidence import MEASURES, Confidence
@@ -120,7 +121,7 @@ def test_a_sample_is_the_same_in_any_batch():
             "draws tokens, and the model is of EDM",
         ),
         (
-            lambda: sample(exact(Masking(3)), (3,), n=1, sampler="ddim"),
+            lambda: sample(exact(Masking(3)), (3,), n=1, sampler=DDIMSampler()),
             "This sampler moves numbers, and the model is of Masking",
         ),
     ],

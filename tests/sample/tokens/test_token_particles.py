@@ -21,6 +21,7 @@ from tilted_law import (
 from token_law import noisy_sequences
 
 from clarion.base.errors import ClarionError, SamplingError
+from clarion.base.vocabulary import Vocabulary
 from clarion.denoise.estimate import TokenEstimate
 from clarion.denoise.exact import GaussianDenoiser
 from clarion.guide import SampleSpace
@@ -215,14 +216,14 @@ def test_a_reward_is_tried_on_tokens_before_sampling():
         asked.append(x0)
         return x0.sum(1) / 3
 
-    ParticleSampler(seen, 1.0, 4, sampler=INNER).bind(SampleSpace((5,), vocabulary=7))
+    ParticleSampler(seen, 1.0, 4, sampler=INNER).bind(
+        SampleSpace((5,), Vocabulary(tuple("ACDEFGH")))
+    )
     assert all(x0.dtype == torch.int64 and x0.shape[1] == 5 for x0 in asked)
     assert asked[0].max() <= 6
     assert asked[0].unique().numel() > 2
     with pytest.raises(ClarionError, match="must not depend on the others"):
-        ParticleSampler(lambda x0, _: x0.sum(1) / x0.sum(), 1.0, 4).bind(
-            SampleSpace((5,), vocabulary=7)
-        )
+        ParticleSampler(lambda x0, _: x0.sum(1) / x0.sum(), 1.0, 4).bind(space)
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,7 @@ def bind_reward(fn: RewardFunction, space: SampleSpace) -> RewardFunction:
 def probe(space: SampleSpace) -> tuple[Tensor, Condition | None]:
     """Two random samples in model units or tokens, and what is asked for of two."""
     generator = torch.Generator().manual_seed(0)
-    shape = (2, *space.shape)
-    if space.vocabulary is None:
-        x0 = torch.randn(shape, generator=generator)
-    else:
-        x0 = torch.randint(space.vocabulary, shape, generator=generator)
-    x0 = x0.to(space.device)
+    x0 = space.random(2, generator)
     condition = space.condition
     if condition is not None:
         count = max((len(mask) for mask in condition.present.values()), default=1)

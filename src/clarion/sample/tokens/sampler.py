@@ -78,7 +78,9 @@ class TokenSampler(Sampler):
 
     def plan(self, process: Any, times: Tensor, dtype: torch.dtype = torch.float64) -> TokenPlan:
         if not isinstance(process, TokenProcess):
-            raise ClarionError(f"{self} draws tokens, and the model is of {process}.")
+            raise ClarionError(
+                f"{self} draws tokens, and the model is of {process}: take 'ddpm', say."
+            )
         self.check_process(process)
         stops = pairwise(times.tolist())
         return TokenPlan(process, tuple(self.stages(process, list(stops))))
