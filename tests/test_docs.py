@@ -155,7 +155,7 @@ def test_each_command_is_understood(
     assert main(shlex.split(line)[1:]) == 1
     message = capsys.readouterr().err
     assert re.search(
-        r"No folder or file 'photos/'|There is no folder|config.json is missing", message
+        r"No folder or file 'photos/'|There is no (folder|file)|config.json is missing", message
     )
 
 

@@ -29,8 +29,7 @@ def text() -> TrainConfig:
     """A long text of your own, character by character, in windows of 256.
 
     Command: `clarion train text --data BOOK.txt`. The sizes suit a book or some and one
-    accelerator. What is held out for validation are other windows of the same text; a second text,
-    `--validation.source OTHER.txt`, is told apart more fairly.
+    accelerator. What is held out for validation are other windows of the same text.
     """
     return TrainConfig(
         data=SequenceData(source=NOT_NAMED),
