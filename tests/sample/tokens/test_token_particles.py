@@ -216,9 +216,8 @@ def test_a_reward_is_tried_on_tokens_before_sampling():
         asked.append(x0)
         return x0.sum(1) / 3
 
-    ParticleSampler(seen, 1.0, 4, sampler=INNER).bind(
-        SampleSpace((5,), Vocabulary(tuple("ACDEFGH")))
-    )
+    space = SampleSpace((5,), Vocabulary(tuple("ACDEFGH")))
+    ParticleSampler(seen, 1.0, 4, sampler=INNER).bind(space)
     assert all(x0.dtype == torch.int64 and x0.shape[1] == 5 for x0 in asked)
     assert asked[0].max() <= 6
     assert asked[0].unique().numel() > 2
