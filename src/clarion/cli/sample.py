@@ -99,6 +99,8 @@ def main(arguments: list[str]) -> int:
     condition = _read_fields(parse_request(options.condition, spec), spec, domain)
     negative = _read_fields(parse_conditions(options.negative, spec), spec, domain)
     out = options.out or Path(f"samples{domain.suffix}")
+    if out.suffix != ".npz":
+        domain.check(out)
     if options.n < 1 or options.first < 0:
         raise ClarionError(
             f"n must be at least 1 and first 0 or more, got {options.n} and {options.first}."

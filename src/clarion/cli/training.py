@@ -170,7 +170,7 @@ def train(
             config = _with_source(config, source)
     else:
         if source == NOT_NAMED:
-            raise ClarionError("Name the data: --data FOLDER, parquet files, or a hub name.")
+            raise ClarionError("Name the data: --data FILE, a folder, or a hub name.")
         run = options.out or Path("runs") / _run_name(name, config)
         if run.exists() and any(run.iterdir()):
             raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")

@@ -17,7 +17,7 @@ from clarion.domains.image.one_picture import read_picture
 from clarion.domains.sequence import recipes as sequence
 from clarion.domains.sequence.data import SequenceData
 from clarion.domains.sequence.sources import is_sequence_file
-from clarion.domains.sequence.writing import refuse_to_read
+from clarion.domains.sequence.writing import form_of, refuse_to_read
 from clarion.domains.sequence.writing import write_samples as write_sequences
 from clarion.run.config import ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
@@ -32,6 +32,7 @@ class Domain:
             people look at, read or listen to them.
         read: reads one such sample, of so many channels, from a file.
         suffix: of the file that holds several samples.
+        check: refuses a path that `write` cannot write to, before any sample is drawn.
         like: data, not yet named, brought to the shape and the classes of a model's samples.
     """
 
@@ -39,13 +40,16 @@ class Domain:
     read: Callable[[Path, int], Tensor]
     suffix: str
     like: Callable[[ModelConfig], DataConfig]
+    check: Callable[[Path], Any] = lambda path: None
 
 
 DOMAINS: NameTable[Domain] = NameTable(
     "kind of data",
     {
         "image": Domain(write_pictures, read_picture, ".png", image.pictures_like),
-        "sequence": Domain(write_sequences, refuse_to_read, ".csv", sequence.sequences_like),
+        "sequence": Domain(
+            write_sequences, refuse_to_read, ".csv", sequence.sequences_like, form_of
+        ),
     },
 )
 

@@ -6,11 +6,15 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
 from clarion.base.vocabulary import Vocabulary
+
+Form: TypeAlias = Callable[[Sequence[int], Sequence[str]], str]
+"""Called with the numbers of samples and their texts, gives what stands in the file."""
 
 LINE_WIDTH = 60  # letters in a line of FASTA
 
@@ -33,13 +37,20 @@ def write_samples(
     Raises:
         ClarionError: for an ending that is not known, or a sequence that FASTA cannot hold.
     """
-    write = FORMS.get(path.suffix.lower())
-    if write is None:
-        raise ClarionError(f"out must end in one of {' '.join(FORMS)}, got {str(path)!r}.")
-    content = write(list(indices), vocabulary.texts(tokens))
+    content = form_of(path)(list(indices), vocabulary.texts(tokens))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode())
     return path
+
+
+def form_of(path: Path) -> Form:
+    """What makes the content of a file, by its ending; a ClarionError if that is not known."""
+    form = FORMS.get(path.suffix.lower())
+    if form is None:
+        raise ClarionError(
+            f"out must end in one of {' '.join(FORMS)} (or .npz for numbers), got {str(path)!r}."
+        )
+    return form
 
 
 def refuse_to_read(path: Path, channels: int) -> Tensor:
@@ -49,7 +60,7 @@ def refuse_to_read(path: Path, channels: int) -> Tensor:
     )
 
 
-def _to_table(delimiter: str) -> Callable[[Sequence[int], Sequence[str]], str]:
+def _to_table(delimiter: str) -> Form:
     def write(indices: Sequence[int], texts: Sequence[str]) -> str:
         stream = io.StringIO()
         writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
@@ -80,11 +91,11 @@ def _to_text(indices: Sequence[int], texts: Sequence[str]) -> str:
     return "".join(f"--- {index} ---\n{text}\n" for index, text in pairs)
 
 
-FORMS: Mapping[str, Callable[[Sequence[int], Sequence[str]], str]] = {
+FORMS: Mapping[str, Form] = {
     ".csv": _to_table(","),
     ".tsv": _to_table("\t"),
     ".fasta": _to_fasta,
     ".fa": _to_fasta,
     ".txt": _to_text,
 }
-"""Ending -> what stands in the file."""
+"""Ending -> what makes the content of such a file."""
