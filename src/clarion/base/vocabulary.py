@@ -88,8 +88,16 @@ class Vocabulary(Codec):
         """The tokens that stand for themselves: all but the padding."""
         return tuple(token for token in self.tokens if token != self.padding)
 
-    def numbers(self, text: str, length: int | None = None) -> list[int]:
+    def cut(self, text: str) -> list[str]:
         """The tokens of a text; of several that fit in a place the longest is taken.
+
+        Raises:
+            ClarionError: with the place of a letter that is unknown.
+        """
+        return cut(text, self._pattern, self._known)
+
+    def numbers(self, text: str, length: int | None = None) -> list[int]:
+        """The numbers of the tokens of a text.
 
         Args:
             text: to read, from left to right.
@@ -99,7 +107,7 @@ class Vocabulary(Codec):
             ClarionError: with the place of a letter that is unknown, or for a text that is too
                 long, or too short without there being a padding.
         """
-        numbers = [self._number[token] for token in cut(text, self._pattern, self._known)]
+        numbers = [self._number[token] for token in self.cut(text)]
         if length is None or len(numbers) == length:
             return numbers
         if len(numbers) > length or self.padding is None:

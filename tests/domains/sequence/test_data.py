@@ -137,6 +137,14 @@ def test_validation_data_are_read_as_those_to_train_on(config, table):
         SequenceData(file, length=3).open(fitted=fitted)
 
 
+def test_the_vocabulary_cuts_validation_data_whatever_their_alphabet(table):
+    molecules = str(table("train.csv", smiles=["CCl", "C[nH]Br"]))
+    fitted = fitted_on(SequenceData(molecules, alphabet="smiles"))
+    examples = SequenceData(str(table("other.csv", smiles=["[nH]BrCl"]))).open(fitted=fitted)
+    assert fitted.codec.texts(examples.batch(torch.arange(1))[0]) == ["[nH]BrCl"]
+    assert examples.shape == fitted.shape == (3,)
+
+
 def test_validation_data_that_are_others_are_refused(config, table):
     fitted = fitted_on(config)
     for sequence, family, message in [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,7 +40,7 @@ def read_rows(
         source: of the rows.
         title: what to call it in messages.
         column: of the sequences; None finds it.
-        alphabet: cuts them into tokens.
+        alphabet: cuts them into tokens; not asked where a vocabulary is fitted.
         length: in tokens; None takes that of the longest.
         requests: name -> reader of the conditions.
         fitted: on the data to train on; None fits all on these.
@@ -57,7 +58,9 @@ def read_rows(
 
     spec = None if fitted is None else fitted.condition_spec
     conditions = read_columns(requests, source, range(len(source)), spec)
-    pieces = _of_each(cells, lambda cell: alphabet.cut(_checked(cell)), place, on_progress)
+    known = _known(fitted)
+    cut = (known or alphabet).cut
+    pieces = _of_each(cells, lambda cell: cut(_checked(cell)), place, on_progress)
     if fitted is None and len(set(cells)) < 2:
         raise DataError(f"{title} must have at least 2 different sequences, got 1.")
     lengths = [len(found) for found in pieces]
@@ -69,7 +72,8 @@ def read_rows(
                 f"The longest has {max(lengths)}: set length to that (--length), or take the long "
                 "ones out."
             )
-    vocabulary = _vocabulary(alphabet, pieces, PADDING if min(lengths) < length else None, fitted)
+    padding = PADDING if min(lengths) < length else None
+    vocabulary = known or alphabet.vocabulary(chain.from_iterable(pieces), padding)
     kind = smallest_type(vocabulary.size)
     rows = _of_each(
         cells, lambda cell: torch.tensor(vocabulary.numbers(cell, length), dtype=kind), place
@@ -97,7 +101,7 @@ def read_windows(
 
     Args:
         file: the text.
-        alphabet: cuts it into tokens.
+        alphabet: cuts it into tokens; not asked where a vocabulary is fitted.
         length: of a window.
         stride: from the beginning of a window to that of the next, in tokens.
         fitted: on the data to train on; None fits the vocabulary on these.
@@ -110,14 +114,15 @@ def read_windows(
     def place(index: int) -> str:
         return f"{file}, line {index + 1}"
 
-    pieces = _of_each(lines, alphabet.cut, place)
+    known = _known(fitted)
+    pieces = _of_each(lines, (known or alphabet).cut, place)
     count = sum(map(len, pieces))
     if count < length:
         raise DataError(
             f"{file} has {count} tokens, too few for a window of {length}: give a longer text, or "
             "a smaller length (--length)."
         )
-    vocabulary = _vocabulary(alphabet, pieces, None, fitted)
+    vocabulary = known or alphabet.vocabulary(chain.from_iterable(pieces), None)
     kind = smallest_type(vocabulary.size)
     rows = _of_each(lines, lambda line: torch.tensor(vocabulary.numbers(line), dtype=kind), place)
     starts = window_starts(count, length, stride)
@@ -168,14 +173,10 @@ def _checked(cell: Any) -> str:
     return cell
 
 
-def _vocabulary(
-    alphabet: Alphabet,
-    pieces: Sequence[Sequence[str]],
-    padding: str | None,
-    fitted: Fitted | None,
-) -> Vocabulary:
+def _known(fitted: Fitted | None) -> Vocabulary | None:
+    """The vocabulary of the data to train on, if there are such."""
     if fitted is None:
-        return alphabet.vocabulary({token for found in pieces for token in found}, padding)
+        return None
     if not isinstance(fitted.codec, Vocabulary):
         raise DataError("These are sequences, and the data to train on are not.")
     return fitted.codec
