@@ -81,7 +81,7 @@ def _examine(options: Options, asked: list[tuple[str, str]]) -> list[Report]:
         now = time.perf_counter()
         mark = "[green]ok    [/]" if report.passed else "[red]FAILED[/]"
         held = f"{len(report.findings) - len(report.failures)} of {len(report.findings)}"
-        console.print(f"{mark}  {f'{kind}/{name}':<28} {held:>10} hold  {now - last:5.1f} s")
+        console.print(f"{mark}  {f'{kind}/{name}':<34} {held:>10} hold  {now - last:5.1f} s")
         for failure in report.failures:
             console.print(f"        {failure}", markup=False)
         last = now

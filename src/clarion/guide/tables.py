@@ -1,4 +1,4 @@
-"""The names of guidance rules."""
+"""The names of guidance rules, of numbers and of tokens."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from clarion.guide.gradient.reward import Reward
 from clarion.guide.inpaint import Inpaint
 from clarion.guide.limit import Clip, DynamicThreshold
 from clarion.guide.rule import Guidance
+from clarion.guide.tokens.classifier import TokenClassifierGuidance
+from clarion.guide.tokens.infill import Infill
 
 GUIDANCE: NameTable[type[Guidance]] = NameTable(
     "guidance rule",
@@ -33,3 +35,13 @@ GUIDANCE: NameTable[type[Guidance]] = NameTable(
         "adaptive": Adaptive,
     },
 )
+
+TOKEN_GUIDANCE: NameTable[type[Guidance]] = NameTable(
+    "guidance rule of tokens",
+    {
+        "cfg": CFG,
+        "classifier": TokenClassifierGuidance,
+        "infill": Infill,
+    },
+)
+"""The same for tokens."""

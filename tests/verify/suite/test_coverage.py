@@ -9,9 +9,9 @@ from clarion.base.names import NameTable
 from clarion.denoise import Estimate
 from clarion.denoise.parametrization import PARAMETRIZATIONS
 from clarion.guide import CFG
-from clarion.guide.tables import GUIDANCE
+from clarion.guide.tables import GUIDANCE, TOKEN_GUIDANCE
 from clarion.process.tables import GRIDS, PROCESSES
-from clarion.sample import SAMPLERS, Sampler
+from clarion.sample import SAMPLERS, TOKEN_SAMPLERS, Sampler
 from clarion.sample.heun import HeunSampler
 from clarion.verify import suite
 from clarion.verify.suite import CHAPTERS, Chapter, examine, subjects
@@ -20,12 +20,20 @@ from clarion.verify.suite.guidance import examine_guidance
 from clarion.verify.suite.parametrizations import examine_parametrization
 from clarion.verify.suite.processes import examine_process
 from clarion.verify.suite.samplers import examine_sampler
+from clarion.verify.suite.token_guidance import examine_token_guidance
+from clarion.verify.suite.token_samplers import examine_token_sampler
 
 
 def test_every_table_of_gaussian_diffusion_is_walked():
     expected = [*PROCESSES, *GRIDS, *PARAMETRIZATIONS, *SAMPLERS, *GUIDANCE]
     gaussian = ("process", "grid", "parametrization", "sampler", "guidance")
     assert [name for kind, name in subjects() if kind in gaussian] == expected
+
+
+def test_every_table_of_tokens_is_walked():
+    expected = [*TOKEN_SAMPLERS, *TOKEN_GUIDANCE]
+    tokens = ("token_sampler", "token_guidance")
+    assert [name for kind, name in subjects() if kind in tokens] == expected
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,8 @@ class Tokens(Sampler):
         lambda: examine_guidance("my_rule", CFG),
         lambda: examine_parametrization("my_prediction", PARAMETRIZATIONS["v"]),
         lambda: examine_sampler("my_tokens", Tokens()),
+        lambda: examine_token_sampler("my_tokens", Tokens),
+        lambda: examine_token_guidance("my_rule", CFG),
         lambda: examine_process("my_process", PROCESSES["flow"]()),
         lambda: examine_grid("my_grid", GRIDS["karras"]()),
     ],

@@ -3,10 +3,10 @@
 import pytest
 
 from clarion.verify.suite import examine
-from clarion.verify.suite.tokens import TOKEN_SAMPLERS
+from clarion.verify.suite.tokens import UNMASKERS
 
 
-@pytest.mark.parametrize("name", list(TOKEN_SAMPLERS))
+@pytest.mark.parametrize("name", list(UNMASKERS))
 def test_every_property_holds(name):
     (report,) = examine([f"tokens/{name}"])
     assert report.passed, str(report)

@@ -14,11 +14,11 @@ from typing import Any
 from clarion.base.errors import UnknownNameError
 from clarion.base.names import NameTable, describe_unknown
 from clarion.denoise.parametrization import PARAMETRIZATIONS
-from clarion.guide.tables import GUIDANCE
+from clarion.guide.tables import GUIDANCE, TOKEN_GUIDANCE
 from clarion.process.tables import GRIDS, PROCESSES
 from clarion.sample.particles import ParticleSampler
 from clarion.sample.sampler import Sampler
-from clarion.sample.tables import SAMPLERS
+from clarion.sample.tables import SAMPLERS, TOKEN_SAMPLERS
 from clarion.verify.finding import Finding
 from clarion.verify.report import Report
 from clarion.verify.suite.grids import examine_grid
@@ -28,7 +28,9 @@ from clarion.verify.suite.particles import examine_particles
 from clarion.verify.suite.posteriors import POSTERIORS, examine_posterior
 from clarion.verify.suite.processes import examine_process
 from clarion.verify.suite.samplers import examine_sampler
-from clarion.verify.suite.tokens import TOKEN_SAMPLERS, examine_token_sampler
+from clarion.verify.suite.token_guidance import examine_token_guidance
+from clarion.verify.suite.token_samplers import examine_token_sampler
+from clarion.verify.suite.tokens import UNMASKERS, examine_unmasker
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ CHAPTERS: NameTable[Chapter] = NameTable(
         "sampler": Chapter(SAMPLERS, _examine_sampler),
         "guidance": Chapter(GUIDANCE, examine_guidance),
         "posterior": Chapter(POSTERIORS, examine_posterior),
-        "tokens": Chapter(TOKEN_SAMPLERS, examine_token_sampler),
+        "token_sampler": Chapter(TOKEN_SAMPLERS, examine_token_sampler),
+        "token_guidance": Chapter(TOKEN_GUIDANCE, examine_token_guidance),
+        "tokens": Chapter(UNMASKERS, examine_unmasker),
     },
 )
 """Kind of thing -> its chapter."""

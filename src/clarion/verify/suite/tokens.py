@@ -1,4 +1,4 @@
-"""Token samplers, held against chains of which every sequence can be listed."""
+"""Ways to unmask tokens, held against chains of which every sequence can be listed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ def one_at_a_time(conditional: Conditional, n: int, length: int) -> Tensor:
     return tokens
 
 
-TOKEN_SAMPLERS: NameTable[TokenSampler] = NameTable(
-    "token sampler", {"one_at_a_time": one_at_a_time}
-)
+UNMASKERS: NameTable[TokenSampler] = NameTable("way to unmask", {"one_at_a_time": one_at_a_time})
 """Name -> a way to unmask tokens."""
 
 
-def examine_token_sampler(name: str, sampler: TokenSampler) -> Report:
+def examine_unmasker(name: str, sampler: TokenSampler) -> Report:
     """Hold one sampler against every chain."""
     return replace(check_token_sampler(sampler, name=name), title=f"tokens {name}")
