@@ -229,6 +229,10 @@ def test_optimiser_settings_that_cannot_be(settings, message):
         ({"ema_widths": (0.3,)}, "ema_widths must be numbers"),
         ({"ema_widths": (0.1, 0.1)}, "ema_widths must differ"),
         ({"condition_dropout": math.nan}, "condition_dropout must be in"),
+        (
+            {"condition_dropouts": {"a": 1.5}},
+            r"condition_dropouts of a must be in \[0, 1\], got 1\.5",
+        ),
         ({"prediction_type": "nosie"}, "Did you mean 'noise'"),
     ],
 )

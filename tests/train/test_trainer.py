@@ -101,6 +101,21 @@ def test_a_model_without_conditions(make_trainer, blobs, same):
     same(unbroken, finish(resumed))
 
 
+def test_each_condition_has_a_dropout_of_its_own(make_trainer, blobs):
+    """A condition that is hidden always teaches nothing: its embedding has no gradient."""
+    spec = {"label": ClassEntry(2), "other": ClassEntry(2)}
+    trainer = make_trainer("run", condition_dropouts={"label": 1.0})
+    config = model_config(trainer.config, blobs(condition_spec=spec), trainer.codec)
+    assert {name: e.dropout for name, e in config.condition.items()} == {"label": 1.0, "other": 0.1}
+    for _ in range(3):  # in the first one all blocks are the identity
+        trainer._train_step()
+    embed = trainer.network.embed_condition
+    assert not embed.embed["label"].weight.grad.any()
+    assert embed.absent["label"].grad.any()
+    with pytest.raises(ClarionError, match=r"condition_dropouts.*Did you mean 'label'"):
+        make_trainer("other", condition_dropouts={"lable": 0.5})
+
+
 def test_automatic_precision_is_measured_once_and_kept(make_trainer):
     log, trainer = [], make_trainer("run", precision="auto")
     trainer.train(log.append, 2)

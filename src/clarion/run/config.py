@@ -208,6 +208,7 @@ class TrainConfig(TrainingConfig):
         process: how data becomes noise.
         prediction_type: what the network predicts.
         condition_dropout: probability with which each condition is hidden, to learn "absent".
+        condition_dropouts: the same for single conditions, name -> probability.
         loss: noise levels and their weights.
     """
 
@@ -215,12 +216,17 @@ class TrainConfig(TrainingConfig):
     process: Process = field(default_factory=EDM)
     prediction_type: str = "edm"
     condition_dropout: float = 0.1
+    condition_dropouts: Mapping[str, float] = field(
+        default_factory=dict, metadata={"optional": True}
+    )
     loss: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         PARAMETRIZATIONS[self.prediction_type]  # an unknown name is refused here
-        if not 0 <= self.condition_dropout <= 1:
-            raise ClarionError(
-                f"condition_dropout must be in [0, 1], got {self.condition_dropout}."
-            )
+        dropouts = {"condition_dropout": self.condition_dropout} | {
+            f"condition_dropouts of {name}": p for name, p in self.condition_dropouts.items()
+        }
+        for name, probability in dropouts.items():
+            if not 0 <= probability <= 1:
+                raise ClarionError(f"{name} must be in [0, 1], got {probability}.")

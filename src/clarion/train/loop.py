@@ -17,6 +17,7 @@ from torch import Tensor
 from clarion.base.codec import Codec
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, DataError
+from clarion.base.names import describe_unknown
 from clarion.base.streams import mix_seed
 from clarion.base.vocabulary import Vocabulary
 from clarion.denoise.asked import AUTOCAST
@@ -285,9 +286,15 @@ def _is_due(step: int, every: int, last: int) -> bool:
 
 def model_config(config: TrainConfig, examples: ExampleSet, codec: Codec) -> ModelConfig:
     """The model that a training on these examples makes."""
+    known = examples.condition_spec
+    for name in config.condition_dropouts:
+        if name not in known:
+            raise ClarionError(
+                describe_unknown("condition of condition_dropouts", name, list(known))
+            )
     spec = {
-        name: replace(entry, dropout=config.condition_dropout)
-        for name, entry in examples.condition_spec.items()
+        name: replace(entry, dropout=config.condition_dropouts.get(name, config.condition_dropout))
+        for name, entry in known.items()
     }
     if len(examples) < 2:
         raise DataError(f"Training needs at least 2 examples, got {len(examples)}.")
