@@ -2,11 +2,9 @@
 
 import pytest
 import torch
-from test_token_particles import value_of
 from tilted_law import (
     INNER,
     SCALE,
-    distance,
     drawn,
     error,
     floor,
@@ -14,9 +12,11 @@ from tilted_law import (
     reward,
     soft_values,
     tilted,
+    value_of,
     values_of_guesses,
     values_of_likeliest,
 )
+from token_law import distance
 
 from clarion.base.errors import ClarionError
 from clarion.denoise.exact import GaussianDenoiser

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from token_law import CHAIN, DOUBLE, clean_part, distance, exact, law, moves, noisy_sequences, start
+from token_law import DOUBLE, clean_part, exact, law, moves, noisy_sequences, start
 
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import TokenEstimate
@@ -22,14 +22,14 @@ def reward(x0, condition):
     return REWARDS[tuple(x0.T)]
 
 
-def own_law(process):
-    """Of the sampler alone, in so few steps."""
-    return law(INNER, exact(process), Trailing()(process, NUM_STEPS))
+def own_law(process, sampler=INNER):
+    """Of a sampler alone, in so few steps."""
+    return law(sampler, exact(process), Trailing()(process, NUM_STEPS))
 
 
-def tilted(process, scale=SCALE):
+def tilted(process, sampler=INNER):
     """What is asked for, p(x) exp(scale r(x)) / Z of the sampler's own law."""
-    law = own_law(process) * (scale * REWARDS).exp()
+    law = own_law(process, sampler) * (SCALE * REWARDS).exp()
     return law / law.sum()
 
 
@@ -53,6 +53,17 @@ def soft_values(process):
         value = (joint @ (SCALE * value).exp()).log() / SCALE
         values[stage.t] = value
     return values
+
+
+def value_of(process):
+    """The exact soft value as a function of x_t and the time."""
+    values = soft_values(process)
+    shape = [process.num_states] * 3
+
+    def value(x_t, t, condition):
+        return values[t].reshape(shape)[tuple(x_t.T)]
+
+    return value
 
 
 def values_of_likeliest(process):
@@ -114,23 +125,3 @@ def error(sampler, process, n, truth):
 def floor(law, n):
     """Total variation that n exact samples have in the mean, each share normal."""
     return float((law * (1 - law) / n).sqrt().sum() * math.sqrt(2 / math.pi) / 2)
-
-
-__all__ = [
-    "CHAIN",
-    "INNER",
-    "NUM_STEPS",
-    "REWARDS",
-    "SCALE",
-    "distance",
-    "drawn",
-    "error",
-    "floor",
-    "law_of_many_candidates",
-    "own_law",
-    "reward",
-    "soft_values",
-    "tilted",
-    "values_of_guesses",
-    "values_of_likeliest",
-]
