@@ -94,6 +94,18 @@ def test_a_grid_is_one_picture(saved_model: Path, tmp_path: Path, ending: str) -
         (["--guidance", "cfg:nan", "--condition", "label=0"], "finite"),
         (["--guidance", "cgf:2", "--condition", "label=0"], "Did you mean 'cfg'?"),
         (["--guidance", "cfg:2"], "needs a condition"),
+        (["--condition", "label=0", "--guidance", "nonsense", "--guidance", "clip"], "nonsense"),
+        (["--condition", "label=0", "--condition", "label=1"], "given twice"),
+        (["--guidance"], "--guidance needs a value, such as --guidance cfg:3."),
+        (["--condition"], "--condition needs a value, such as --condition label=3."),
+        (["--negative"], "--negative needs a value"),
+        (["--sigma-y", "0.1"], "sigma_y says how a measurement steers; give one with --measure"),
+        (["--method", "dps"], "method says how a measurement steers; give one with --measure"),
+        (["--inpaint"], "--inpaint takes a picture and a mask, such as --inpaint picture.png"),
+        (["--inpaint", "a.png"], "mask.png; got a.png."),
+        (["--inpaint", "a", "b", "c"], "mask.png; got a b c."),
+        (["--measure", "blur:2"], "--measure takes an operator and a file, such as --measure"),
+        (["--measure", "blur:2", "a", "--measure", "blur:2", "b"], "may be given once, got 2"),
         (["--ema-width", "0.1"], "holds no checkpoint"),
     ],
 )
@@ -102,6 +114,24 @@ def test_mistakes_are_named(
 ) -> None:
     assert main(["sample", str(saved_model), *arguments]) == 1
     assert hint in capsys.readouterr().err
+
+
+def test_rules_and_conditions_may_be_repeated_or_listed(saved_model: Path, tmp_path: Path) -> None:
+    """`--guidance a --guidance b` is `--guidance a b`, the first innermost."""
+    asked = ["--n", "2", "--num-steps", "2", "--condition", "label=0", "--negative", "label=1"]
+    drawn = []
+    for number, rules in enumerate((["cfg:8", "--guidance", "clip"], ["cfg:8", "clip"])):
+        out = tmp_path / f"{number}.npz"
+        arguments = [*asked, "--guidance", *rules, "--out", str(out)]
+        assert main(["sample", str(saved_model), *arguments]) == 0
+        with np.load(out) as content:
+            drawn.append(content["samples"])
+    model = Model.load(saved_model)
+    given = {"condition": {"label": 0}, "negative": {"label": 1}, "num_steps": 2}
+    expected = model.sample(2, guidance=["cfg:8", "clip"], **given)
+    assert not torch.equal(expected, model.sample(2, guidance="cfg:8", **given))
+    for samples in drawn:
+        np.testing.assert_array_equal(samples, expected.numpy())
 
 
 def test_absent_conditions_are_not_written_as_class_0(saved_model: Path, tmp_path: Path) -> None:
@@ -276,7 +306,7 @@ def test_the_reward_may_also_steer(
         ("particles:FILE.none#brightness:3:4", "There is no file"),
         ("particles:FILE#brightnes:3:4", "Did you mean 'brightness'?"),
         ("particles:FILE:3:4", "written FILE.py#FUNCTION"),
-        ("particles:FILE#nan:3:4", "The reward must be a number, got [nan, nan]"),
+        ("particles:FILE#nan:3:4", "#nan must give numbers, got NaN"),
         ("particles:FILE#brightness:3:0", "num_particles must be a whole number, at least 1"),
         ("particles:FILE#brightness:3:4,sampler=heun", "HeunSampler() draws no noise"),
         ("particles:FILE#brightness:3:4,sampler=huen", "Did you mean 'heun'?"),

@@ -171,7 +171,8 @@ class ParticleSampler(Sampler):
         return self.sampler.is_stochastic or is_drawn
 
     def bind(self, space: SampleSpace) -> Self:
-        return replace(self, fn=bind_reward(self.fn, space), sampler=self.sampler.bind(space))
+        fn = bind_reward(self.fn, self.scale, space)
+        return replace(self, fn=fn, sampler=self.sampler.bind(space))
 
     def given(self, condition: Condition | None) -> Self:
         return replace(self, condition=condition)

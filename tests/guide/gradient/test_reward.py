@@ -170,23 +170,40 @@ def test_a_reward_is_given_the_condition_of_its_rows():
         (lambda x0, _: x0.sum(), r"one number a sample, shape \(2,\), got \(\)"),
         (lambda x0, _: x0, r"got \(2, 2\)"),
         (lambda x0, _: 1.0, r"got 1\.0"),
-        (lambda x0, _: (x0 * math.nan).sum(1), "must be a number, got .*nan"),
+        (lambda x0, _: (x0 * math.nan).sum(1), "must give numbers, got NaN"),
         (lambda x0, _: x0.sum(1) - x0.mean(), "must not depend on the others"),
-        (lambda x0, _: x0[:, 7], r"fails on samples of shape \(2,\): index 7"),
-        (lambda x0, _: (x0 > 0).float().sum(1), "no gradient: .*`particles` needs no gradient"),
-        (lambda x0, _: x0.detach().sum(1), "no gradient: .*`particles` needs no gradient"),
-        (lambda x0, _: torch.from_numpy(x0.numpy()).sum(1), "no gradient: .*`particles`"),
-        (lambda x0, _: (0 * x0).sum(1).sqrt(), "gradient of the reward is not finite"),
+        (lambda x0, _: x0.sum(1) + torch.rand(()), "must not be random"),
+        (lambda x0, _: x0.sum(1) / 0, "must be finite, got .*inf.* only -infinity"),
+        (lambda x0, _: x0[:, 7], r"fails on samples of shape \(2,\): IndexError: index 7.*2\.$"),
+        (lambda x0, _: {}["key"], r"fails on samples of shape \(2,\): KeyError: 'key'\.$"),
+        (lambda x0: x0, "TypeError: .* takes 1 positional argument but 2 were given"),
+        (
+            lambda x0, _: (x0 > 0).float().sum(1),
+            r"no gradient: its results .*torch\. .*`particles`",
+        ),
+        (lambda x0, _: x0.detach().sum(1), r"no gradient: its results .*torch\. .*`particles`"),
+        (lambda x0, _: torch.from_numpy(x0.numpy()).sum(1), "no gradient: RuntimeError: .*`partic"),
+        (lambda x0, _: (0 * x0).sum(1).sqrt(), "gradient of the reward .* is not finite"),
     ],
 )
 def test_what_is_no_reward_is_refused_before_sampling(fn, message):
-    with pytest.raises(ClarionError, match=message):
+    with pytest.raises(ClarionError, match=message) as caught:
         Reward(fn, 1.0).bind(SPACE)
+    assert "reward test_reward.py#<lambda>" in str(caught.value)
 
 
 def test_the_values_alone_need_no_gradient():
-    fn = bind_reward(lambda x0, _: (x0 > 0).double().sum(1), SPACE)
+    fn = bind_reward(lambda x0, _: (x0 > 0).double().sum(1), 1.0, SPACE)
     assert fn(torch.tensor([[1.0, -1.0], [2.0, 3.0]]), None).tolist() == [1.0, 2.0]
+
+
+def test_an_infinite_reward_may_forbid_a_sample_but_not_demand_it():
+    def forbids(x0, _):
+        return torch.where(x0[:, 0] > -99, -math.inf, 0.0)
+
+    bind_reward(forbids, 2.0, SPACE)
+    with pytest.raises(ClarionError, match=r"with scale -2 only infinity can be used"):
+        bind_reward(forbids, -2.0, SPACE)
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,10 @@ from clarion.denoise.estimate import Estimate
 from clarion.guide.gradient.reward_function import (
     RewardFunction,
     bind_reward,
-    probe,
     rewards_of,
 )
 from clarion.guide.rule import Guidance, SampleSpace
+from clarion.guide.trial import name_of, try_gradient
 from clarion.guide.vjp import estimate_with_vjp
 
 Gradient: TypeAlias = Literal["through", "detached"]
@@ -82,16 +82,9 @@ class Reward(Guidance):
                 raise ClarionError(f"{name} must be {known}, got {getattr(self, name)!r}.")
 
     def bind(self, space: SampleSpace) -> Self:
-        fn = bind_reward(self.fn, space)
-        x0, condition = probe(space)
-        try:
-            with torch.enable_grad():
-                x0.requires_grad_()
-                (slope,) = torch.autograd.grad(rewards_of(fn, x0, condition).sum(), x0)
-        except RuntimeError as error:
-            raise ClarionError(f"The reward has no gradient: {error} {HINT}") from error
-        if not slope.isfinite().all():
-            raise ClarionError(f"The gradient of the reward is not finite. {HINT}")
+        fn = bind_reward(self.fn, self.scale, space)
+        what = f"reward {name_of(fn)}"
+        try_gradient(what, lambda x0, condition: rewards_of(fn, x0, condition), space, HINT)
         return replace(self, fn=fn)
 
     def is_active_at(self, t: float) -> bool:
