@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import tyro
@@ -30,6 +30,9 @@ from clarion.run.steering import read_sampler
 from clarion.sample.ancestral import DDPMSampler
 from clarion.sample.tables import SAMPLERS, TOKEN_SAMPLERS, default_sampler
 
+Words: TypeAlias = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
+"""The words behind each occurrence of an option: `--x a b --x c` gives (("a", "b"), ("c",))."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -49,8 +52,9 @@ class Options:
         inpaint: a picture and a mask; what is white in the mask is painted anew, the rest kept.
         measure: an operator and what it gave of the picture that is looked for: "blur:sigma=2" and
             a file (a picture, or .npy for numbers that a picture cannot hold).
-        sigma_y: standard deviation of the noise of that measurement, in units of the data.
-        method: how the measurement steers.
+        sigma_y: standard deviation of the noise of that measurement, in units of the data;
+            None takes 0.02.
+        method: how the measurement steers; None takes mmps.
         sampler: name of the sampler, with settings if need be ("ddim:eta=0.5"; a reward of yours
             for 16 particles each, "particles:FILE.py#FUNCTION:SCALE:16"). None takes dpmpp_2m, for
             a measurement ddpm, whose fresh noise its rules want, and for tokens ancestral.
@@ -70,13 +74,13 @@ class Options:
     run: Annotated[str, tyro.conf.Positional]
     n: int = 16
     first: int = 0
-    condition: tuple[str, ...] = ()
-    negative: tuple[str, ...] = ()
-    guidance: tuple[str, ...] = ()
-    inpaint: tuple[Path, Path] | None = None
-    measure: tuple[str, Path] | None = None
-    sigma_y: float = 0.02
-    method: str = "mmps"
+    condition: Words = ()
+    negative: Words = ()
+    guidance: Words = ()
+    inpaint: Annotated[Words, tyro.conf.arg(metavar="PICTURE MASK", help_behavior_hint="")] = ()
+    measure: Annotated[Words, tyro.conf.arg(metavar="OPERATOR FILE", help_behavior_hint="")] = ()
+    sigma_y: float | None = None
+    method: str | None = None
     sampler: str | None = None
     num_steps: int | None = None
     grid: str = "trailing"
@@ -96,8 +100,9 @@ def main(arguments: list[str]) -> int:
     model = Model.load(options.run, device=device, ema_width=options.ema_width)
     spec = model.config.condition
     domain = DOMAINS[model.config.domain]
-    condition = _read_fields(parse_request(options.condition, spec), spec, domain)
-    negative = _read_fields(parse_conditions(options.negative, spec), spec, domain)
+    asked, avoided, guidance = (flat(options, x) for x in ("condition", "negative", "guidance"))
+    condition = _read_fields(parse_request(asked, spec), spec, domain)
+    negative = _read_fields(parse_conditions(avoided, spec), spec, domain)
     out = options.out or Path(f"samples{domain.suffix}")
     if out.suffix != ".npz":
         domain.check(out)
@@ -107,10 +112,10 @@ def main(arguments: list[str]) -> int:
         )
     indices = range(options.first, options.first + options.n)
     chosen, num_steps = default_sampler(model.config.process)
-    if options.measure is not None:
+    if options.measure:
         chosen, num_steps = DDPMSampler(), 50
     sampler, particles = watched(read_sampler(options.sampler or chosen, model.config.process))
-    rules = model.rules(options.guidance) + _rules_of_files(options, domain, model)
+    rules = model.rules(guidance) + _rules_of_files(options, domain, model)
     start = time.perf_counter()
     samples = model.sample(
         indices=indices,
@@ -162,11 +167,19 @@ def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Gui
     """What goes outermost, round all that steers by what is asked for."""
     channels = model.config.shape[0]
     rules: list[Guidance] = []
-    if options.measure is not None:
-        settings = (*options.measure, options.sigma_y, options.method)
-        rules.append(measurement(domain, channels, *settings))
-    if options.inpaint is not None:
-        rules.append(inpainting(domain, channels, *options.inpaint))
+    if options.measure:
+        operator, file = pair(options, "measure", "an operator and a file")
+        sigma_y = SIGMA_Y if options.sigma_y is None else options.sigma_y
+        method = options.method or METHOD
+        rules.append(measurement(domain, channels, operator, Path(file), sigma_y, method))
+    for name in ("sigma_y", "method"):
+        if getattr(options, name) is not None and not options.measure:
+            raise ClarionError(
+                f"{name} says how a measurement steers; give one with {EXAMPLES['measure']}."
+            )
+    if options.inpaint:
+        picture, mask = pair(options, "inpaint", "a picture and a mask")
+        rules.append(inpainting(domain, channels, Path(picture), Path(mask)))
     return tuple(rules)
 
 
@@ -180,6 +193,44 @@ def _description() -> str:
         "Methods": MEASURED,
     }
     return f"{__doc__} " + " ".join(f"{k}: {', '.join(table)}." for k, table in names.items())
+
+
+SIGMA_Y, METHOD = 0.02, "mmps"
+EXAMPLES = {
+    "condition": "--condition label=3",
+    "negative": "--negative label=5",
+    "guidance": "--guidance cfg:3",
+    "inpaint": "--inpaint picture.png mask.png",
+    "measure": "--measure downsample:4 coarse.png",
+}
+
+
+def flat(options: Options, name: str) -> tuple[str, ...]:
+    """All words of an option that may be repeated, in their order.
+
+    Raises:
+        ClarionError: if it was given without any.
+    """
+    given = getattr(options, name)
+    if () in given:
+        raise ClarionError(f"--{name} needs a value, such as {EXAMPLES[name]}.")
+    return tuple(word for words in given for word in words)
+
+
+def pair(options: Options, name: str, what: str) -> tuple[str, str]:
+    """The two words of an option that is given once.
+
+    Raises:
+        ClarionError: if there are more or fewer.
+    """
+    given = getattr(options, name)
+    if len(given) > 1:
+        raise ClarionError(f"--{name} may be given once, got {len(given)} of them.")
+    if len(given[0]) != 2:
+        raise ClarionError(
+            f"--{name} takes {what}, such as {EXAMPLES[name]}; got {' '.join(given[0]) or 'none'}."
+        )
+    return given[0]
 
 
 Values = dict[str, str | list[str]]
