@@ -424,6 +424,13 @@ def test_a_path_is_never_taken_for_a_hub_name(monkeypatch, name):
         Model.load(name)
 
 
+@pytest.mark.parametrize("name", ["2", "@2", "42", "4000", "@"])
+def test_a_number_is_no_checkpoint_of_the_folder_one_is_in(saved, monkeypatch, name):
+    monkeypatch.chdir(saved)
+    with pytest.raises(CheckpointError, match=f"There is no folder {name}"):
+        Model.load(name)
+
+
 def test_a_home_folder_is_understood(saved, monkeypatch):
     monkeypatch.setenv("HOME", str(saved.parent))
     model = Model.load("~/model")

@@ -23,8 +23,8 @@ def locate(path: str | Path, step: int | None = None) -> tuple[Path, int | None]
         CheckpointError: if there is no such folder, here or on the hub.
     """
     place = Path(path).expanduser()
-    name, _, number = str(path).rpartition("@")
-    if step is None and number.isdecimal() and not place.exists():
+    name, _, number = str(path).rpartition("@")  # no "@" leaves no name
+    if step is None and name and number.isdecimal() and not place.exists():
         place, path, step = Path(name).expanduser(), name, int(number)
     return (place if place.exists() else _from_hub(str(path))), step
 
