@@ -1,8 +1,10 @@
 """Broadcasting of what each sample has one of."""
 
+import math
+
 import torch
 
-from clarion.base.shapes import expand_like
+from clarion.base.shapes import are_finite, expand_like
 
 
 def test_expand_like():
@@ -16,3 +18,9 @@ def test_expand_like():
 
 def test_a_scalar_stays_one():
     assert expand_like(torch.tensor(2.0), torch.ones(2, 3)).ndim == 0
+
+
+def test_one_bad_value_makes_a_row_not_finite():
+    x = torch.ones(4, 2, 3, requires_grad=True) * torch.tensor([1, 1, math.inf, 0]).reshape(4, 1, 1)
+    x[0, 1, 2] = math.nan
+    assert are_finite(x).tolist() == [False, True, False, True]

@@ -18,3 +18,8 @@ def expand_like(per_sample: Tensor, x: Tensor) -> Tensor:
     if per_sample.ndim == 0:
         return per_sample
     return per_sample.reshape(-1, *([1] * (x.ndim - 1)))
+
+
+def are_finite(x: Tensor) -> Tensor:
+    """Whether all values of a row of (batch, ...) are finite, (batch,) bool."""
+    return x.detach().isfinite().flatten(1).all(1)

@@ -67,7 +67,7 @@ def test_a_wrong_adjoint_is_refused_by_name():
 
 
 def test_what_is_not_linear_fails_the_check():
-    with pytest.raises(ClarionError, match="NonLinear has another adjoint"):
+    with pytest.raises(ClarionError, match="#<lambda> has another adjoint"):
         NonLinear(lambda x: x + x**2).check((5,))
 
 

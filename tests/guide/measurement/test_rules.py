@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from clarion.base.errors import ClarionError
+from clarion.base.errors import ClarionError, SamplingError
 from clarion.base.normalizer import Normalizer
 from clarion.denoise.exact import GaussianDenoiser
 from clarion.guide import SampleSpace
 from clarion.guide.measurement import DPS, MEASURED, MMPS, PiGDM
 from clarion.guide.measurement.operators import Downsample, FourierMask, Mask, Matrix, NonLinear
 from clarion.process import VE, Flow, VPCosine
-from clarion.sample import SAMPLERS
+from clarion.sample import SAMPLERS, sample
 from clarion.verify.gaussian_flow import log_uniform_levels, propagate
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -258,7 +258,7 @@ class Doubled(Matrix):
         (lambda: DPS(Y / 0, Matrix(A), 0.1), "y of DPS must be finite numbers"),
         (lambda: DPS(Y.long(), Matrix(A), 0.1), "of a floating-point type"),
         (lambda: DPS(Y, Matrix(A), 0.1, gamma=-1.0), "gamma must be at least 0 and finite, got -1"),
-        (lambda: MMPS(Y, NonLinear(torch.sin), 0.1), "MMPS needs a linear operator, got NonLinear"),
+        (lambda: MMPS(Y, NonLinear(torch.sin), 0.1), "MMPS needs a linear operator, got sin"),
         (lambda: PiGDM(Y, Matrix(A), 0.1, num_iterations=0), "num_iterations must be at least 1"),
         (
             lambda: PiGDM(Y, Mask(torch.ones(4)), 0.1).bind(SampleSpace((4,))),
@@ -274,3 +274,37 @@ class Doubled(Matrix):
 def test_what_does_not_fit_is_refused(act, message):
     with pytest.raises(ClarionError, match=message):
         act()
+
+
+@pytest.mark.parametrize(
+    ("fn", "message"),
+    [
+        (lambda: 0, r"fails on samples of shape \(4,\): TypeError: .*takes 0 positional"),
+        (lambda x: {}["key"], r"fails on samples of shape \(4,\): KeyError: 'key'\.$"),
+        (lambda x: x.tolist(), r"must give a row for each of 2 samples, got \[\["),
+        (lambda x: x.sum(), r"must give a row for each of 2 samples, got \(\)"),
+        (lambda x: x - x.mean(), "must not depend on the others"),
+        (lambda x: x + torch.randn(4), "must not be random"),
+        (lambda x: (x - 10).log(), "must give numbers, got NaN"),
+        (lambda x: 1 / (0 * x), "must be finite, got infinity"),
+        (lambda x: x.detach()[:, :2], "has no gradient: its results do not follow"),
+        (lambda x: x.abs().pow(0.5) * 0 + (0 * x).sqrt(), "gradient of the operator .* not finite"),
+    ],
+)
+def test_operators_of_ones_own_are_tried_before_sampling(fn, message):
+    with pytest.raises(ClarionError, match=message) as caught:
+        DPS(Y, NonLinear(fn), 0.1).bind(SampleSpace((4,)))
+    assert "operator test_rules.py#<lambda>" in str(caught.value)
+
+
+def test_a_measurement_of_another_shape_names_the_function():
+    with pytest.raises(ClarionError, match=r"which is what test_rules\.py#<lambda> makes"):
+        DPS(Y, NonLinear(lambda x: x[:, :3]), 0.1).bind(SampleSpace((4,)))
+
+
+def test_steering_beyond_all_numbers_is_blamed_on_the_measurement():
+    """Steps of 1 / sigma_y² along the slope of x⁴ grow without end."""
+    rule = DPS(Y.float(), NonLinear(lambda x: x[:, :2] ** 4), 1e-3).bind(SampleSpace((4,)))
+    prior = GaussianDenoiser(VE(), torch.zeros(4), torch.eye(4))
+    with pytest.raises(SamplingError, match=r"steering by the measurement .* sigma_y, 0\.001"):
+        sample(rule(prior), (4,), n=2, num_steps=20)

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
-from clarion.base.shapes import expand_like
+from clarion.base.shapes import are_finite, expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.gradient.reward_function import (
@@ -120,14 +120,7 @@ class Reward(Guidance):
             x0 = mean if is_within else mean.detach().requires_grad_()
             rewards = rewards_of(self.fn, x0, condition)
             (slope,) = torch.autograd.grad(rewards.sum(), x0, create_graph=is_within)
-        is_broken = rewards.detach().isnan() | ~_are_finite(slope)
+        is_broken = rewards.detach().isnan() | ~are_finite(slope)
         if visit is not None:
-            visit.note(
-                "the reward is NaN or its gradient not finite", is_broken & _are_finite(mean)
-            )
+            visit.note("the reward is NaN or its gradient not finite", is_broken & are_finite(mean))
         return slope.masked_fill(expand_like(is_broken, slope), math.nan)
-
-
-def _are_finite(x: Tensor) -> Tensor:
-    """Whether all values of a row are finite, (batch,) bool."""
-    return x.detach().isfinite().flatten(1).all(1)

@@ -23,6 +23,11 @@ class Operator(ABC):
 
     is_linear: ClassVar[bool] = True
 
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return type(self).__name__
+
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """A x."""
@@ -74,7 +79,7 @@ class Operator(ABC):
         scale = max(1.0, float((shown * v).abs().sum()), float((x**2).sum()))
         if not (left - right).abs().max() <= 1e-10 * scale:
             raise ClarionError(
-                f"{type(self).__name__} has another adjoint: <A x, v> is {float(left[0])} "
+                f"{self.name} has another adjoint: <A x, v> is {float(left[0])} "
                 f"and <x, Aᵀ v> is {float(right[0])}."
             )
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
 from clarion.guide.measurement.operator import Operator
+from clarion.guide.trial import name_of
 
 OperatorFunction: TypeAlias = Callable[[Tensor], Tensor]
 """(batch, *shape) in data units -> (batch, *shape of y), each sample by itself."""
@@ -193,6 +194,10 @@ class NonLinear(Operator):
     is_linear: ClassVar[bool] = False
 
     fn: OperatorFunction
+
+    @property
+    def name(self) -> str:
+        return name_of(self.fn)
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.fn(x)

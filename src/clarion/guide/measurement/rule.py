@@ -13,12 +13,13 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
-from clarion.base.shapes import expand_like
+from clarion.base.shapes import are_finite, expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.measurement.conjugate_gradients import conjugate_gradients
 from clarion.guide.measurement.operator import Operator
 from clarion.guide.rule import Guidance, SampleSpace
+from clarion.guide.trial import try_gradient, try_values
 from clarion.guide.vjp import estimate_with_vjp
 
 Map: TypeAlias = Callable[[Tensor], Tensor]
@@ -59,8 +60,7 @@ class Measured(Guidance):
             raise ClarionError(f"y of {name} must be finite numbers, of a floating-point type.")
         if self.needs_linear and not self.operator.is_linear:
             raise ClarionError(
-                f"{name} needs a linear operator, got {type(self.operator).__name__}; "
-                f"DPS takes any."
+                f"{name} needs a linear operator, got {self.operator.name}; DPS takes any."
             )
 
     @abstractmethod
@@ -75,15 +75,16 @@ class Measured(Guidance):
         """
 
     def bind(self, space: SampleSpace) -> Self:
-        if self.operator.is_linear:
-            self.operator.to("cpu").check(space.shape)
         operator = self.operator.to(space.device)
+        try_operator(operator, space)
+        if operator.is_linear:
+            self.operator.to("cpu").check(space.shape)
         y = self.y.to(space.device)
         offset = operator(space.decode(y.new_zeros(1, *space.shape)))
         if offset.shape[1:] != self.y.shape:
             raise ClarionError(
                 f"y must have shape {tuple(offset.shape[1:])}, which is what "
-                f"{type(operator).__name__} makes of samples of shape {space.shape}; "
+                f"{operator.name} makes of samples of shape {space.shape}; "
                 f"got {tuple(self.y.shape)}."
             )
         y = operator.project(y)
@@ -109,7 +110,32 @@ class Measured(Guidance):
         mean = estimate.mean
         residual = self.y.to(mean) - self.operator(mean)
         weighted = self.solve(residual, mean, sigma / alpha, covariance)
-        return Estimate(mean + covariance(self.operator.vjp(mean, weighted)))
+        shift = covariance(self.operator.vjp(mean, weighted))
+        if visit is not None:
+            fault = (
+                f"steering by the measurement left what floating-point numbers hold, as it does "
+                f"with steps too long for its sigma_y, {self.sigma_y:g}, or where the operator "
+                f"{self.operator.name} has no finite value"
+            )
+            visit.note(fault, are_finite(mean) & ~are_finite(shift))
+        return Estimate(mean + shift)
+
+
+def try_operator(operator: Operator, space: SampleSpace) -> None:
+    """Try an operator on two random samples.
+
+    Raises:
+        ClarionError: if it fails, is not finite, is random, lets a sample depend on the other, or
+            has no gradient by which the rules could steer.
+    """
+    what = f"operator {operator.name}"
+
+    def of_samples(x0: Tensor, condition: Condition | None) -> Tensor:
+        return operator(space.decode(x0))
+
+    if not try_values(what, of_samples, space).isfinite().all():
+        raise ClarionError(f"The {what} must be finite, got infinity of a random sample.")
+    try_gradient(what, of_samples, space, "A measurement steers by the gradient of its operator.")
 
 
 @dataclass(frozen=True, eq=False)
