@@ -77,6 +77,9 @@ class Guidance(ABC):
     twists: ClassVar[bool] = False
     """Whether its estimates hold `untwisted`, by which a sampler may correct for the steering."""
 
+    asks_twice: ClassVar[bool] = False
+    """Whether it asks what it steers about a condition and its opposite, both in one batch."""
+
     t_low: float = field(default=0.0, kw_only=True)
     t_high: float = field(default=1.0, kw_only=True)
 
@@ -91,10 +94,19 @@ class Guidance(ABC):
         """The steered denoiser.
 
         Raises:
-            ClarionError: if the rule does not serve its process.
+            ClarionError: if the rule does not serve its process, or would ask a rule within that
+                remembers rows about others than those of the stop before.
         """
         if not isinstance(denoiser.process, self.serves):
             raise ClarionError(f"{self} cannot steer a model of {denoiser.process}.")
+        for rule in rules_round(denoiser) if self.asks_twice else ():
+            if rule is not None and rule.remembers and self.overlaps(rule):
+                other_order = "" if self.remembers else "name it last, "
+                raise ClarionError(
+                    f"{rule} remembers each row from step to step, and {self} round it asks for "
+                    f"other rows: {other_order}leave one of them out, or keep their intervals "
+                    "apart, as in cfg:2@0.2-0.5."
+                )
         return Steered(denoiser, self)
 
     @abstractmethod
@@ -120,6 +132,11 @@ class Guidance(ABC):
     def is_active_at(self, t: float) -> bool:
         """Whether it changes anything at this time."""
         return bool(is_between(t, self.t_low, self.t_high))
+
+    def overlaps(self, other: Guidance) -> bool:
+        """Whether there is a time in the intervals of both, to within rounding."""
+        start, end = max(self.t_low, other.t_low), min(self.t_high, other.t_high)
+        return start <= end + 2 * ROUNDING
 
     def bind(self, space: SampleSpace) -> Self:
         """The same rule for one model's samples, in its units and on its device.

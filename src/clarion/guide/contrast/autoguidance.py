@@ -37,6 +37,7 @@ class Autoguidance(CFG):
     """
 
     needs_condition: ClassVar[bool] = False
+    asks_twice: ClassVar[bool] = False
 
     weak: Denoiser = field(repr=False)
     _evaluations_before: int = field(init=False, repr=False, compare=False)

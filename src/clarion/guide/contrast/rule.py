@@ -35,6 +35,7 @@ class Contrast(Guidance):
     """
 
     needs_condition: ClassVar[bool] = True
+    asks_twice: ClassVar[bool] = True
 
     guidance_scale: float
     schedule: Schedule = field(default="constant", kw_only=True, repr=False)
