@@ -25,6 +25,10 @@ def files(tmp_path: Path, saved_model: Path) -> Path:
     mask[SIDE // 2 :] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     Image.fromarray(mask[:-1]).save(tmp_path / "short.png")
+    Image.fromarray(mask[:1, :1]).save(tmp_path / "dot.png")
+    Image.fromarray(np.dstack([grey, mask, mask])).save(tmp_path / "colour.png")
+    np.save(tmp_path / "flat.npy", np.zeros((SIDE, SIDE)))
+    np.save(tmp_path / "levels.npy", mask)
     coarse = grey.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3))
     np.save(tmp_path / "coarse.npy", np.repeat(coarse[None] / 255, channels, axis=0))
     return tmp_path
@@ -76,6 +80,16 @@ def test_the_method_is_passed_on(saved_model: Path, files: Path) -> None:
     assert np.abs(dps - mmps).max() > 1e-3
 
 
+def test_frequencies_are_read_from_a_file(saved_model: Path, files: Path) -> None:
+    """Those of numpy's transform, real and imaginary parts last, are met by the samples."""
+    picture = np.asarray(Image.open(files / "picture.png").convert("L")) / 255
+    frequencies = np.fft.fft2(picture, norm="ortho")
+    np.save(files / "y.npy", np.stack([frequencies.real, frequencies.imag], axis=-1)[None])
+    measured = "--measure", "fourier:1", files / "y.npy", "--num-steps", 20
+    samples = draw(saved_model, files / "out.npz", *measured)
+    assert np.abs(samples - picture).mean() < 0.05
+
+
 def test_a_function_of_ones_own_can_be_what_is_measured(saved_model: Path, files: Path) -> None:
     (files / "own.py").write_text("def square(x):\n    return x[:, :, ::2, ::2] ** 2\n")
     y = np.load(files / "coarse.npy") ** 2
@@ -92,14 +106,23 @@ def test_a_function_of_ones_own_can_be_what_is_measured(saved_model: Path, files
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--inpaint picture.png short.png", "mask of inpaint must have the shape of a sample"),
+        ("--inpaint picture.png short.png", "short.png must have shape (1, 8, 8) for samples of"),
+        ("--inpaint picture.png dot.png", "dot.png must have shape (1, 8, 8) for samples of"),
+        ("--inpaint picture.png flat.npy", "flat.npy must have shape (1, 8, 8) for samples of"),
+        ("--inpaint short.png mask.png", "short.png must have shape (1, 8, 8) for samples of"),
+        ("--inpaint colour.png mask.png", "colour.png is in colour where grey is wanted"),
+        ("--measure mask:dot.png coarse.npy", "dot.png must have shape (1, 8, 8) for samples of"),
+        ("--measure blur:2 colour.png", "colour.png is in colour where grey is wanted"),
+        ("--measure blur:2 levels.npy", "levels.npy must hold floating-point numbers"),
+        ("--measure blur:2 gone.npy", "clarion: There is no file gone.npy."),
+        ("--measure fourier:0.5 flat.npy", "y must have shape (1, 8, 8, 2)"),
         ("--inpaint gone.png mask.png", "There is no file"),
         ("--measure downsample:4 coarse.npy", "y must have shape"),
         ("--measure downsample:3 coarse.npy", "factor 3 of downsample must divide"),
         ("--measure blurr:2 coarse.npy", "Did you mean 'blur'"),
         ("--measure blur:sigm=2 coarse.npy", "Did you mean 'sigma'"),
         ("--measure downsample:2 coarse.npy --method mmpps", "Did you mean 'mmps'"),
-        ("--measure downsample:2 coarse.npy --sigma-y 0", "sigma_y must be above 0"),
+        ("--measure downsample:2 coarse.npy --sigma-y 0", "clarion: sigma_y must be above 0"),
         ("--measure function:gone.py#f coarse.npy", "There is no file gone.py"),
         ("--measure mask:mask.png coarse.npy", "y must have shape"),
     ],

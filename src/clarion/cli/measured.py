@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from clarion.base.errors import ClarionError
+from clarion.base.errors import DataError
 from clarion.domains.tables import Domain
 from clarion.guide.inpaint import Inpaint
 from clarion.guide.measurement import MEASURED
@@ -20,24 +20,43 @@ HALF = 0.5
 """Grey level from which a mask counts as white."""
 
 
-def inpainting(domain: Domain, channels: int, picture: Path, mask: Path) -> Guidance:
-    """Paint anew what is white in the mask, and keep the rest of the picture.
+def read_sized(domain: Domain, file: Path | str, shape: tuple[int, ...]) -> Tensor:
+    """What a file holds, of exactly this shape.
 
     Raises:
-        ClarionError: if a file cannot be read.
+        ClarionError: if it cannot be read, or has another shape.
     """
-    is_known = (domain.read(mask, 1) < HALF).float()
-    return Inpaint(domain.read(picture, channels), is_known)
+    read = domain.read(Path(file), shape[0])
+    if read.shape != shape:
+        raise DataError(
+            f"{file} must have shape {shape} for samples of this model, got {tuple(read.shape)}."
+        )
+    return read
+
+
+def inpainting(domain: Domain, shape: tuple[int, ...], picture: str, mask: str) -> Guidance:
+    """Paint anew what is white in the mask, and keep the rest of the picture.
+
+    Args:
+        domain: the kind of data.
+        shape: of a sample; the mask has one channel.
+        picture, mask: files.
+
+    Raises:
+        ClarionError: if a file cannot be read, or does not have the size of a sample.
+    """
+    is_known = (read_sized(domain, mask, (1, *shape[1:])) < HALF).float()
+    return Inpaint(read_sized(domain, picture, shape), is_known)
 
 
 def measurement(
-    domain: Domain, channels: int, operator: str, file: Path, sigma_y: float, method: str
+    domain: Domain, shape: tuple[int, ...], operator: str, file: str, sigma_y: float, method: str
 ) -> Guidance:
     """Draw what would give a measurement.
 
     Args:
         domain: the kind of data.
-        channels: of a sample.
+        shape: of a sample.
         operator: as it is typed, "blur:sigma=2"; a mask is a file, "mask:FILE", white where the
             data is shown, and so is a function, "function:FILE.py#FUNCTION".
         file: what was measured.
@@ -49,11 +68,8 @@ def measurement(
     """
 
     def read_mask(name: str) -> Tensor:
-        return (domain.read(Path(name), 1) >= HALF).float()
+        return (read_sized(domain, name, (1, *shape[1:])) >= HALF).float()
 
     rule = MEASURED[method]
     A = parse_kind(Operator, operator, {Tensor: read_mask, OperatorFunction: load_function})
-    try:
-        return rule(domain.read(file, channels), A, sigma_y)
-    except ClarionError as error:
-        raise ClarionError(f"{file}: {error}") from None
+    return rule(domain.read(Path(file), shape[0]), A, sigma_y)

@@ -18,7 +18,7 @@ from clarion.base.condition import Condition, ConditionSpec, FieldEntry, TextEnt
 from clarion.base.errors import ClarionError
 from clarion.cli.device import choose_device
 from clarion.cli.effective import watched
-from clarion.cli.measured import inpainting, measurement
+from clarion.cli.measured import inpainting, measurement, read_sized
 from clarion.domains.tables import DOMAINS, Domain
 from clarion.guide.measurement import MEASURED
 from clarion.guide.measurement.operators import OPERATORS
@@ -158,20 +158,20 @@ def _read_fields(given: Any, spec: ConditionSpec, domain: Domain) -> Any:
         entry = spec.get(name)
         if isinstance(entry, FieldEntry):
             paths = [value] if isinstance(value, str) else value
-            fields = [domain.read(Path(path), entry.channels) for path in paths]
+            fields = [read_sized(domain, path, entry.shape) for path in paths]
             read[name] = fields if len(fields) > 1 else fields[0]
     return read
 
 
 def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Guidance, ...]:
     """What goes outermost, round all that steers by what is asked for."""
-    channels = model.config.shape[0]
+    shape = model.config.shape
     rules: list[Guidance] = []
     if options.measure:
         operator, file = pair(options, "measure", "an operator and a file")
         sigma_y = SIGMA_Y if options.sigma_y is None else options.sigma_y
         method = options.method or METHOD
-        rules.append(measurement(domain, channels, operator, Path(file), sigma_y, method))
+        rules.append(measurement(domain, shape, operator, file, sigma_y, method))
     for name in ("sigma_y", "method"):
         if getattr(options, name) is not None and not options.measure:
             raise ClarionError(
@@ -179,7 +179,7 @@ def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Gui
             )
     if options.inpaint:
         picture, mask = pair(options, "inpaint", "a picture and a mask")
-        rules.append(inpainting(domain, channels, Path(picture), Path(mask)))
+        rules.append(inpainting(domain, shape, picture, mask))
     return tuple(rules)
 
 

@@ -16,31 +16,44 @@ def read_picture(path: Path | str, channels: int) -> Tensor:
     """Read a picture, or numbers that somebody measured.
 
     Args:
-        path: a picture; or a .npy file with an array of (channels, height, width), in units of 0
-            black to 1 white, which is neither rounded nor cut off.
-        channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+        path: a picture; or a .npy file with an array of any shape, in units of 0 black to 1 white,
+            which is neither rounded nor cut off.
+        channels: of the picture: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
 
     Returns:
-        (channels, height, width) float32.
+        (channels, height, width) float32, or the shape of the array.
 
     Raises:
-        DataError: if it cannot be read, or holds something else.
+        DataError: if it cannot be read, holds something else, or is in colour where grey is wanted.
     """
     place = Path(path).expanduser()
     if not place.is_file():
         raise DataError(f"There is no file {place}.")
-    if place.suffix != ".npy":
-        try:
-            pixels = PictureRule(channels).read(place)
-        except BadPictureError as error:
-            raise DataError(f"{place} cannot be used: {error}.") from None
-        return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+    if place.suffix == ".npy":
+        return torch.from_numpy(_numbers(place).astype(np.float32))
+    try:
+        pixels = PictureRule(channels).read(place)
+        colours = PictureRule(3).read(place)
+    except BadPictureError as error:
+        raise DataError(f"{place} cannot be used: {error}.") from None
+    if channels < 3 and (colours != colours[..., :1]).any():
+        raise DataError(
+            f"{place} is in colour where grey is wanted; turn it grey first, for example with "
+            f"Pillow: Image.open(...).convert('L').save(...)."
+        )
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+
+
+def _numbers(place: Path) -> np.ndarray:
     try:
         values = np.load(place, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{place} holds no array: {error}.") from None
-    if not (np.issubdtype(values.dtype, np.number) and np.isfinite(values).all()):
-        raise DataError(f"{place} must hold finite numbers, got {values.dtype}.")
-    if values.ndim != 3 or values.shape[0] != channels:
-        raise DataError(f"{place} must have shape ({channels}, height, width), got {values.shape}.")
-    return torch.from_numpy(values.astype(np.float32))
+    if not np.issubdtype(values.dtype, np.floating):
+        raise DataError(
+            f"{place} must hold floating-point numbers in units of 0 black to 1 white, "
+            f"got {values.dtype}; levels of 0 to 255 are divided by 255 first."
+        )
+    if not np.isfinite(values).all():
+        raise DataError(f"{place} must hold finite numbers, got NaN or infinity.")
+    return values
