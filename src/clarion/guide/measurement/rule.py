@@ -25,6 +25,9 @@ from clarion.guide.vjp import estimate_with_vjp
 Map: TypeAlias = Callable[[Tensor], Tensor]
 """A linear map of each sample's values, of the shape that it keeps."""
 
+FAR = 1e3
+"""Model units, in which data varies by about 1, that no sound step moves an estimate by."""
+
 
 @dataclass(frozen=True, eq=False)
 class Measured(Guidance):
@@ -113,11 +116,10 @@ class Measured(Guidance):
         shift = covariance(self.operator.vjp(mean, weighted))
         if visit is not None:
             fault = (
-                f"steering by the measurement left what floating-point numbers hold, as it does "
-                f"with steps too long for its sigma_y, {self.sigma_y:g}, or where the operator "
-                f"{self.operator.name} has no finite value"
+                f"steering by the measurement threw the estimate out of all range, as where steps "
+                f"are too long for sigma_y {self.sigma_y:g} and the operator {self.operator.name}"
             )
-            visit.note(fault, are_finite(mean) & ~are_finite(shift))
+            visit.note(fault, are_finite(mean) & ~(shift.abs() < FAR).flatten(1).all(1))
         return Estimate(mean + shift)
 
 
@@ -180,6 +182,10 @@ class InModelUnits(Operator):
     operator: Operator
     space: SampleSpace
     offset: Tensor
+
+    @property
+    def name(self) -> str:
+        return self.operator.name
 
     @property
     def is_linear(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
