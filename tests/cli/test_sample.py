@@ -11,11 +11,9 @@ import torch
 from PIL import Image
 
 import clarion
-from clarion.base.condition import ClassEntry, TextEntry
-from clarion.base.errors import ClarionError
+from clarion.base.condition import ClassEntry
 from clarion.base.normalizer import Normalizer
 from clarion.cli.main import main
-from clarion.cli.sample import parse_conditions, parse_request
 from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import EDM
 from clarion.process.grids import LogSNRUniform
@@ -154,34 +152,6 @@ def test_classes_named_by_digits_are_reached_by_name(tmp_path: Path) -> None:
         assert content["condition_label"].tolist() == [0, 1, 0]
 
 
-def test_conditions_are_words_or_lists_of_them() -> None:
-    assert parse_conditions(("a=1", "b=ankle boot", "c=0.5, x,2")) == {
-        "a": "1",
-        "b": "ankle boot",
-        "c": ["0.5", "x", "2"],
-    }
-    with pytest.raises(ClarionError, match="NAME=VALUE"):
-        parse_conditions(("=3",))
-
-
-def test_texts_may_hold_commas_and_are_given_one_by_one() -> None:
-    spec = {"caption": TextEntry(), "label": ClassEntry(3)}
-    one = ("caption=a dog, asleep = at rest", "label=1,2")
-    assert parse_conditions(one, spec) == {
-        "caption": "a dog, asleep = at rest",
-        "label": ["1", "2"],
-    }
-    two = ("caption=a dog, asleep", "caption=a cat")
-    assert parse_conditions(two, spec) == {"caption": ["a dog, asleep", "a cat"]}
-    mixed = ("caption=a dog, asleep*0.7 caption=a cat*0.3", "label=1")
-    assert parse_request(mixed, spec) == [
-        ({"caption": "a dog, asleep", "label": "1"}, 0.7),
-        ({"caption": "a cat", "label": "1"}, 0.3),
-    ]
-    with pytest.raises(ClarionError, match="'label' is given twice"):
-        parse_conditions(("label=1", "label=2"), spec)
-
-
 def test_conditions_are_mixed_and_steered_away_from(saved_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "mixed.npz"
     arguments = ["--n", "3", "--num-steps", "2", "--guidance", "cfg:2", "--out", str(out)]
@@ -200,28 +170,6 @@ def test_conditions_are_mixed_and_steered_away_from(saved_model: Path, tmp_path:
         negative={"label": [1, 0, 1]},
     )
     np.testing.assert_array_equal(samples, expected.numpy())
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        (("label=ankle boot",), {"label": "ankle boot"}),
-        (("label=3*0.7 label=5*.3",), [({"label": "3"}, 0.7), ({"label": "5"}, 0.3)]),
-        (("label=ankle boot*-1",), [({"label": "ankle boot"}, -1.0)]),
-        (
-            ("age=4", "label=3*1 label=5*1"),
-            [({"age": "4", "label": "3"}, 1.0), ({"age": "4", "label": "5"}, 1.0)],
-        ),
-        (("text=2*3 tiles",), {"text": "2*3 tiles"}),
-    ],
-)
-def test_requests_as_they_are_typed(texts: tuple[str, ...], expected: object) -> None:
-    assert parse_request(texts) == expected
-
-
-def test_weights_in_two_texts_are_refused() -> None:
-    with pytest.raises(ClarionError, match="are written in one text"):
-        parse_request(("label=3*0.7", "label=5*0.3"))
 
 
 def test_a_negative_condition_needs_a_rule(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
 from torch import Tensor
 
-from clarion.base.condition import Condition, ConditionSpec, FieldEntry, TextEntry, encode_condition
+from clarion.base.condition import Condition, ConditionSpec, FieldEntry, encode_condition
 from clarion.base.errors import ClarionError
+from clarion.cli.asked import EXAMPLES, Words, flat, pair, parse_conditions, parse_request
 from clarion.cli.device import choose_device
 from clarion.cli.effective import watched
 from clarion.cli.measured import inpainting, measurement, read_sized
@@ -30,8 +29,7 @@ from clarion.run.steering import read_sampler
 from clarion.sample.ancestral import DDPMSampler
 from clarion.sample.tables import SAMPLERS, TOKEN_SAMPLERS, default_sampler
 
-Words: TypeAlias = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
-"""The words behind each occurrence of an option: `--x a b --x c` gives (("a", "b"), ("c",))."""
+SIGMA_Y, METHOD = 0.02, "mmps"
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def main(arguments: list[str]) -> int:
     model = Model.load(options.run, device=device, ema_width=options.ema_width)
     spec = model.config.condition
     domain = DOMAINS[model.config.domain]
-    asked, avoided, guidance = (flat(options, x) for x in ("condition", "negative", "guidance"))
+    asked, avoided = flat("condition", options.condition), flat("negative", options.negative)
     condition = _read_fields(parse_request(asked, spec), spec, domain)
     negative = _read_fields(parse_conditions(avoided, spec), spec, domain)
     out = options.out or Path(f"samples{domain.suffix}")
@@ -115,7 +113,9 @@ def main(arguments: list[str]) -> int:
     if options.measure:
         chosen, num_steps = DDPMSampler(), 50
     sampler, particles = watched(read_sampler(options.sampler or chosen, model.config.process))
-    rules = model.rules(guidance) + _rules_of_files(options, domain, model)
+    rules = model.rules(flat("guidance", options.guidance)) + _rules_of_files(
+        options, domain, model
+    )
     start = time.perf_counter()
     samples = model.sample(
         indices=indices,
@@ -168,7 +168,7 @@ def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Gui
     shape = model.config.shape
     rules: list[Guidance] = []
     if options.measure:
-        operator, file = pair(options, "measure", "an operator and a file")
+        operator, file = pair("measure", options.measure, "an operator and a file")
         sigma_y = SIGMA_Y if options.sigma_y is None else options.sigma_y
         method = options.method or METHOD
         rules.append(measurement(domain, shape, operator, file, sigma_y, method))
@@ -178,7 +178,7 @@ def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Gui
                 f"{name} says how a measurement steers; give one with {EXAMPLES['measure']}."
             )
     if options.inpaint:
-        picture, mask = pair(options, "inpaint", "a picture and a mask")
+        picture, mask = pair("inpaint", options.inpaint, "a picture and a mask")
         rules.append(inpainting(domain, shape, picture, mask))
     return tuple(rules)
 
@@ -193,105 +193,6 @@ def _description() -> str:
         "Methods": MEASURED,
     }
     return f"{__doc__} " + " ".join(f"{k}: {', '.join(table)}." for k, table in names.items())
-
-
-SIGMA_Y, METHOD = 0.02, "mmps"
-EXAMPLES = {
-    "condition": "--condition label=3",
-    "negative": "--negative label=5",
-    "guidance": "--guidance cfg:3",
-    "inpaint": "--inpaint picture.png mask.png",
-    "measure": "--measure downsample:4 coarse.png",
-}
-
-
-def flat(options: Options, name: str) -> tuple[str, ...]:
-    """All words of an option that may be repeated, in their order.
-
-    Raises:
-        ClarionError: if it was given without any.
-    """
-    given = getattr(options, name)
-    if () in given:
-        raise ClarionError(f"--{name} needs a value, such as {EXAMPLES[name]}.")
-    return tuple(word for words in given for word in words)
-
-
-def pair(options: Options, name: str, what: str) -> tuple[str, str]:
-    """The two words of an option that is given once.
-
-    Raises:
-        ClarionError: if there are more or fewer.
-    """
-    given = getattr(options, name)
-    if len(given) > 1:
-        raise ClarionError(f"--{name} may be given once, got {len(given)} of them.")
-    if len(given[0]) != 2:
-        raise ClarionError(
-            f"--{name} takes {what}, such as {EXAMPLES[name]}; got {' '.join(given[0]) or 'none'}."
-        )
-    return given[0]
-
-
-Values = dict[str, str | list[str]]
-"""Name -> one value, or one for each sample, as typed."""
-
-
-def parse_request(
-    texts: tuple[str, ...], spec: ConditionSpec = MappingProxyType({})
-) -> Values | list[tuple[Values, float]]:
-    """Read what is asked for into what `Model.sample` takes; see `Options.condition`.
-
-    What is given without a weight belongs to each of the terms that have one.
-
-    Raises:
-        ClarionError: if a text has another form, or a name comes twice.
-
-    Example:
-        >>> parse_request(("label=3*0.7 label=5*0.3",))
-        [({'label': '3'}, 0.7), ({'label': '5'}, 0.3)]
-    """
-    weighted = [text for text in texts if re.fullmatch(rf"({TERM})+", text)]
-    plain = parse_conditions(tuple(text for text in texts if text not in weighted), spec)
-    if not weighted:
-        return plain
-    if len(weighted) > 1:
-        raise ClarionError(
-            f"Weighted conditions are written in one text, such as "
-            f"'label=3*0.7 label=5*0.3', got {weighted}."
-        )
-    terms = [match.groups() for match in re.finditer(TERM_PARTS, weighted[0])]
-    return [(plain | parse_conditions((values,), spec), float(weight)) for values, weight in terms]
-
-
-NUMBER = r"-?(?:\d+\.?\d*|\.\d+)"
-TERM = rf"\w+=[^*=]+\*{NUMBER}(?:\s+|$)"
-TERM_PARTS = rf"(\w+=[^*=]+)\*({NUMBER})(?:\s+|$)"
-
-
-def parse_conditions(texts: tuple[str, ...], spec: ConditionSpec = MappingProxyType({})) -> Values:
-    """Read "name=value" and "name=value,value" into name -> value or values.
-
-    What `spec` holds to be a text is left whole; several of them are given one by one.
-
-    Raises:
-        ClarionError: if a text has another form, or the name of anything but a text comes twice.
-
-    Example:
-        >>> parse_conditions(("label=3", "age=0.5,0.7"))
-        {'label': '3', 'age': ['0.5', '0.7']}
-    """
-    given: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise ClarionError(f"condition is written NAME=VALUE or NAME=A,B,..., got {text!r}.")
-        is_text = isinstance(spec.get(name), TextEntry)
-        if name in given and not is_text:
-            raise ClarionError(f"condition {name!r} is given twice.")
-        values = [value.strip()] if is_text else [part.strip() for part in value.split(",")]
-        given.setdefault(name, []).extend(values)
-    return {name: values if len(values) > 1 else values[0] for name, values in given.items()}
 
 
 def _write_npz(
