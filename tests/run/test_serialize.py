@@ -5,6 +5,8 @@ import json
 import math
 
 import pytest
+import torch
+from torch import Tensor
 
 from clarion.base.condition import (
     ClassEntry,
@@ -21,12 +23,13 @@ from clarion.domains.sequence.data import SequenceData
 from clarion.domains.tables import DATA, RECIPES
 from clarion.guide import Guidance
 from clarion.guide.measurement.operator import Operator
+from clarion.guide.measurement.operators import OperatorFunction
 from clarion.nets import UNetConfig
 from clarion.process import EDM, Flow
 from clarion.run import folder
 from clarion.run.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 from clarion.run.examples import DataConfig
-from clarion.run.serialize import TABLES, from_json, to_json
+from clarion.run.serialize import TABLES, from_json, parse_kind, to_json
 from clarion.sample import ParticleSampler
 
 ALL_TABLES = TABLES | {DataConfig: DATA}
@@ -239,3 +242,33 @@ def test_optimiser_settings_that_cannot_be(settings, message):
 def test_training_settings_that_cannot_be(settings, message):
     with pytest.raises(ClarionError, match=message):
         TrainConfig(ImageData("x"), **settings)
+
+
+@pytest.mark.parametrize(
+    ("base", "text", "message"),
+    [
+        (Guidance, "threshold:1:2:3:4", "it is written threshold[:low=...][,high=...]"),
+        (Guidance, "clip:x", "clip.low must be float, got 'x'; it is written clip[:low=...][,high"),
+        (Guidance, "cfg:2@0.2-0.7:schedule=linear", "@LOW-HIGH comes last, behind all settings"),
+        (Guidance, "cfg:2@0.2-0.7,schedule=linear", "got 'cfg:2@0.2-0.7,schedule=linear'; it is"),
+        (Guidance, "inpaint", "inpaint takes tensors, which cannot be typed; give Inpaint(...) in"),
+        (Guidance, "inpaint:a:b", "or files with --inpaint on the command line."),
+        (Operator, "function", "it is written function:FILE.py#FUNCTION."),
+    ],
+)
+def test_what_is_said_of_settings_can_be_typed(base, text, message):
+    with pytest.raises(ClarionError) as info:
+        parse_kind(base, text, {OperatorFunction: str})
+    assert message in str(info.value)
+
+
+def test_rules_that_cannot_be_typed_are_not_offered():
+    with pytest.raises(ClarionError, match="Unknown guidance rule 'inpant'") as info:
+        parse_kind(Guidance, "inpant")
+    assert "cfg" in str(info.value)
+    assert "inpaint" not in str(info.value)
+
+
+def test_a_mask_is_said_to_be_a_file():
+    with pytest.raises(ClarionError, match="it is written mask:FILE"):
+        parse_kind(Operator, "mask", {Tensor: torch.ones})

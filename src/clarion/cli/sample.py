@@ -25,6 +25,7 @@ from clarion.guide.rule import Guidance
 from clarion.guide.tables import GUIDANCE
 from clarion.process.tables import GRIDS
 from clarion.run.model import Model
+from clarion.run.serialize import can_be_typed
 from clarion.run.steering import read_sampler
 from clarion.sample.ancestral import DDPMSampler
 from clarion.sample.tables import SAMPLERS, TOKEN_SAMPLERS, default_sampler
@@ -188,7 +189,7 @@ def _description() -> str:
         "Samplers": SAMPLERS,
         "Samplers of tokens": TOKEN_SAMPLERS,
         "Grids": GRIDS,
-        "Guidance rules": GUIDANCE,
+        "Guidance rules": [name for name, rule in GUIDANCE.items() if can_be_typed(rule)],
         "Operators": OPERATORS,
         "Methods": MEASURED,
     }

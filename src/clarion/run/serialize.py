@@ -26,6 +26,8 @@ from typing import (
     get_type_hints,
 )
 
+from torch import Tensor
+
 from clarion.base.condition import CONDITION_ENTRIES, ConditionEntry
 from clarion.base.errors import CheckpointError, ClarionError, UnknownNameError
 from clarion.base.names import NameTable, describe_unknown
@@ -141,7 +143,13 @@ def parse_kind(
     if table is None:
         raise TypeError(f"{cls.__name__} has no table of names.")
     name, _, settings = text.partition(":")
-    kind = table[name]
+    typed = {name: kind for name, kind in table.items() if can_be_typed(kind, readers)}
+    if name in table and name not in typed:
+        raise ClarionError(
+            f"{name} takes tensors, which cannot be typed; give {table[name].__name__}(...) in "
+            f"Python, or files with --{name} on the command line."
+        )
+    kind = NameTable(table.kind, typed)[name]
     hints = get_type_hints(kind)
     fields = _typed_fields(kind, readers)
     known = [f.name for f in fields]
@@ -165,12 +173,21 @@ def parse_kind(
             given[key] = _read(hints[key], _value(value, hints[key]), f"{name}.{key}", tables)
         except CheckpointError as error:
             problem = str(error).removesuffix(".")
+            if "t_low" in known and _split_interval(value)[1]:
+                problem = f"@LOW-HIGH comes last, behind all settings, got {text!r}"
             raise ClarionError(f"{problem}; {_form(name, kind, readers)}.") from None
     given |= interval
     missing = [f.name for f in fields if f.name not in given and _is_required(f)]
     if missing:
         raise ClarionError(f"{text!r} lacks {', '.join(missing)}; {_form(name, kind, readers)}.")
     return kind(**given)
+
+
+def can_be_typed(kind: type, readers: Readers = MappingProxyType({})) -> bool:
+    """Whether all that a class cannot do without can be written as text, or read from a file."""
+    hints = get_type_hints(kind)
+    needed = (hints[f.name] for f in _fields(kind) if _is_required(f))
+    return not any(hint is Tensor and hint not in readers for hint in needed)
 
 
 def _split_settings(text: str) -> list[str]:
@@ -219,11 +236,12 @@ def _typed_fields(kind: type, readers: Readers) -> list[dataclasses.Field]:
 def _form(name: str, kind: type, readers: Readers) -> str:
     """How a thing is typed: "it is written cfg:GUIDANCE_SCALE[,schedule=...][@LOW-HIGH]"."""
     fields = _typed_fields(kind, readers)
-    needed = ":".join(f.metadata.get("form", f.name.upper()) for f in fields if _is_required(f))
+    needed = [f.metadata.get("form", f.name.upper()) for f in fields if _is_required(f)]
     others = [f.name for f in fields if not _is_required(f) and f.name not in ("t_low", "t_high")]
-    optional = "".join(f"[,{other}=...]" for other in others)
+    settings = "".join(f":{form}" for form in needed) + "".join(f"[,{o}=...]" for o in others)
+    settings = settings if needed else settings.replace("[,", "[:", 1)
     interval = "[@LOW-HIGH]" if any(f.name == "t_low" for f in fields) else ""
-    return f"it is written {name}:{needed}{optional}{interval}"
+    return f"it is written {name}{settings}{interval}"
 
 
 def _fields(cls: Any) -> tuple[dataclasses.Field, ...]:

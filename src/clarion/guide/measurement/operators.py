@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
 import torch
@@ -30,7 +30,7 @@ class Mask(Operator):
         mask: 1 where the data is shown, else 0; of one sample's shape, or broadcast to it.
     """
 
-    mask: Tensor
+    mask: Tensor = field(metadata={"form": "FILE"})
 
     def __post_init__(self) -> None:
         if not ((self.mask == 0) | (self.mask == 1)).all():
@@ -193,7 +193,7 @@ class NonLinear(Operator):
 
     is_linear: ClassVar[bool] = False
 
-    fn: OperatorFunction
+    fn: OperatorFunction = field(metadata={"form": "FILE.py#FUNCTION"})
 
     @property
     def name(self) -> str:
