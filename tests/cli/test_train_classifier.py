@@ -50,7 +50,7 @@ def test_a_model_gets_a_classifier_that_steers_it(
     classifier, model = clarion.load_classifier(run), clarion.load(saved_model)
     assert classifier.process == model.config.process
     assert classifier.data is not None
-    assert classifier.data.normalizer == model.codec
+    assert classifier.data.codec == model.codec
     out = tmp_path / "samples.npz"
     words = f"sample {saved_model} --n 2 --condition label=right --num-steps 2 --json"
     guided = ["--guidance", f"classifier:{run}:3", "--out", str(out)]
@@ -76,7 +76,9 @@ def test_the_run_of_a_model_names_its_data(
     assert main(["train-classifier", str(run), "--out", str(out), *TINY]) == 0
     data = clarion.load_classifier(out).data
     assert data is not None
-    assert data.classes.class_names == ("right", "left")
+    (label,) = data.spec.values()
+    assert isinstance(label, ClassEntry)
+    assert label.class_names == ("right", "left")
     config = json.loads((out / "config.json").read_text())
     assert config["train"]["data"]["source"] == str(picture_folder)
     assert config["classifier"]["network"]["base_channels"] == 8

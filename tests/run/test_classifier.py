@@ -149,7 +149,7 @@ def test_typed_and_given_in_python_it_steers_alike(saved, make_model):
     [
         ({"process": Flow()}, "must have the denoiser's process: it has Flow"),
         ({"shape": (2, 4, 4)}, r"the model's shape: it has \(2, 4, 4\), the model \(2, 8, 8\)"),
-        ({"classes": ClassEntry(3)}, "the model's classes of 'label'"),
+        ({"classes": ClassEntry(3)}, "the model's condition 'label'"),
         ({"label": "kind"}, r"needs the condition 'kind'; given are: label, pose"),
     ],
 )

@@ -8,8 +8,11 @@ import pytest
 import torch
 
 import clarion
+from clarion.base.condition import ClassEntry, VectorEntry
 from clarion.base.errors import CheckpointError, ClarionError
-from clarion.guide import CFG
+from clarion.base.normalizer import Normalizer
+from clarion.guide import CFG, Autoguidance
+from clarion.process import Flow
 from clarion.process.grids import Karras, Trailing
 from clarion.run.files import read_tensors, write_tensors
 from clarion.run.model import Model
@@ -304,6 +307,45 @@ def test_each_evaluation_of_each_sample_is_counted(model, settings, expected):
     before = model.denoiser.num_evaluations
     model.sample(3, condition={"label": 0}, **settings)
     assert model.denoiser.num_evaluations - before == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "std", "message"),
+    [
+        ({}, (0.2, 0.401), r"the model's normaliser: it has Normalizer\(.*0\.401.* RUN@STEP"),
+        (
+            {"shape": (2, 4, 4)},
+            None,
+            r"the model's shape: it has \(2, 4, 4\), the model \(2, 8, 8\)",
+        ),
+        ({"condition": {"label": ClassEntry(3)}}, None, "condition 'label': it has .*'cat', 'dog'"),
+        (
+            {"condition": {"pose": VectorEntry(2, std=(2.0, 1.0))}},
+            None,
+            "condition 'pose': it has Vector",
+        ),
+        ({"condition": {"age": VectorEntry(1)}}, None, "condition 'age': .*, the model none"),
+        ({"process": Flow()}, None, "Both models must have the same process"),
+    ],
+)
+def test_a_weak_model_of_other_data_is_refused(make_model, tmp_path, fields, std, message):
+    """The same numbers would be other pictures to it."""
+    model, weak = make_model(), make_model(seed=1, **fields)
+    if std is not None:
+        weak = Model(weak.config, weak.denoiser, Normalizer((0.3, 0.5), std))
+    weak.save(tmp_path / "weak")
+    for rule in (f"auto:{tmp_path / 'weak'}:2", Autoguidance(2.0, weak.denoiser)):
+        with pytest.raises(ClarionError, match=message) as info:
+            model.sample(2, condition={"label": 1}, guidance=rule, **STEPS)
+        assert "\n" not in str(info.value)
+
+
+def test_a_weak_model_may_know_less_and_need_not_have_been_trained_alike(make_model):
+    labels = {"label": ClassEntry(3, ("cat", "dog", "eel"), dropout=0.4)}
+    for condition in (labels, {}):
+        weak = make_model(seed=1, condition=condition).denoiser
+        given = {"condition": {"label": 1}, "guidance": Autoguidance(2.0, weak)}
+        assert make_model().sample(2, **given, **STEPS).isfinite().all()
 
 
 def test_samples_are_in_data_units(make_model):

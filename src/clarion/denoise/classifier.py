@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from clarion.base.condition import ClassEntry
-from clarion.base.normalizer import Normalizer
+from clarion.denoise.known_data import KnownData
 from clarion.process.process import Process
-
-
-@dataclass(frozen=True)
-class LabelledData:
-    """Which data a classifier knows.
-
-    Args:
-        shape: of one sample.
-        normalizer: between the units of the data and those of the classifier.
-        name: of the condition that holds the label.
-        classes: what the label may be.
-    """
-
-    shape: tuple[int, ...]
-    normalizer: Normalizer
-    name: str
-    classes: ClassEntry
 
 
 class NoisyClassifier(nn.Module):
@@ -37,12 +18,11 @@ class NoisyClassifier(nn.Module):
     Args:
         process: how the data was noised.
         num_classes: number of classes.
-        data: which data it knows, so that what does not fit can be refused; None: not said.
+        data: which data it knows, with the label that it tells, so that what does not fit can be
+            refused; None: not said.
     """
 
-    def __init__(
-        self, process: Process, num_classes: int, data: LabelledData | None = None
-    ) -> None:
+    def __init__(self, process: Process, num_classes: int, data: KnownData | None = None) -> None:
         super().__init__()
         self.process, self.num_classes, self.data = process, num_classes, data
         self.num_evaluations = 0

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
 from clarion.denoise.estimate import Estimate
+from clarion.denoise.known_data import KnownData
 from clarion.process.process import Process
 
 
@@ -62,11 +63,15 @@ class Denoiser(nn.Module):
 
     Args:
         process: how the data was noised.
+
+    Its `data` say which data it knows, so that another model that does not fit it can be refused;
+    None: not said.
     """
 
     def __init__(self, process: Process) -> None:
         super().__init__()
         self.process: Any = process  # whoever asks further knows the kind
+        self.data: KnownData | None = None
         self._count = _Count()
 
     @abstractmethod
@@ -115,7 +120,7 @@ class DenoiserWrapper(Denoiser):
 
     def __init__(self, inner: Denoiser) -> None:
         super().__init__(inner.process)
-        self.inner = inner
+        self.inner, self.data = inner, inner.data
 
     @abstractmethod
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition | None = None) -> Estimate:

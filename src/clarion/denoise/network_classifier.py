@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clarion.denoise.classifier import LabelledData, NoisyClassifier
+from clarion.denoise.classifier import NoisyClassifier
+from clarion.denoise.known_data import KnownData
 from clarion.denoise.preconditioned import PreconditionedNetwork
 from clarion.process.gaussian import GaussianProcess
 
@@ -20,6 +21,7 @@ class NetworkClassifier(PreconditionedNetwork, NoisyClassifier):
         network: called with (x, noise_level, None); gives logits (batch, num_classes).
         process: how the data was noised.
         data: which data it knows.
+        num_classes: number of classes.
         sigma_data: standard deviation d of the data, in the units of the model.
         autocast_dtype: type in which the network computes (None: that of its weights). The
             logarithms are formed in the type of x_t, and at least in float32.
@@ -29,11 +31,12 @@ class NetworkClassifier(PreconditionedNetwork, NoisyClassifier):
         self,
         network: nn.Module,
         process: GaussianProcess,
-        data: LabelledData,
+        data: KnownData,
+        num_classes: int,
         sigma_data: float = 1.0,
         autocast_dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(process, data.classes.num_classes, data)
+        super().__init__(process, num_classes, data)
         self.ask_with(network, sigma_data, autocast_dtype)
 
     def log_probabilities(self, x_t: Tensor, t: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
 from clarion.denoise.denoiser import Denoiser, DenoiserWrapper, Visit
 from clarion.denoise.estimate import Estimate
+from clarion.denoise.known_data import KnownData
 from clarion.process.gaussian import GaussianProcess
 from clarion.process.process import Process
 
@@ -39,6 +40,26 @@ class SampleSpace:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     condition: Condition | None = None
     spec: ConditionSpec = field(default_factory=dict)
+
+    def check_knows(self, whose: str, data: KnownData | None, hint: str = "") -> None:
+        """Refuse a further network that knows other data: what it says would mean nothing here.
+
+        Args:
+            whose: name of that network, such as "classifier".
+            data: what it knows; None passes.
+            hint: a sentence on what to do.
+        """
+        if data is None:
+            return
+        if data.shape != self.shape:
+            raise _misfit(whose, "shape", data.shape, self.shape, hint)
+        if self.codec is not None and data.codec != self.codec:
+            raise _misfit(whose, "normaliser", data.codec, self.codec, hint)
+        for name, entry in data.spec.items():
+            is_given = self.condition is None or name in self.condition.values
+            models = self.spec.get(name, entry if is_given and not self.spec else None)
+            if not entry.means_the_same_as(models):
+                raise _misfit(whose, f"condition {name!r}", entry, models or "none", hint)
 
     def encode(self, data: Tensor) -> Tensor:
         """Data units to model units, (batch, *shape)."""
@@ -155,6 +176,11 @@ class Guidance(ABC):
     def num_evaluations(self) -> int:
         """Evaluations so far by networks that the rule itself holds, each sample counted."""
         return 0
+
+
+def _misfit(whose: str, what: str, own: object, models: object, hint: str) -> ClarionError:
+    problem = f"The {whose} must have the model's {what}: it has {own}, the model {models}."
+    return ClarionError(f"{problem} {hint}".strip())
 
 
 def is_between(t: Any, t_low: float, t_high: float) -> Any:

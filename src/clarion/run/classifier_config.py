@@ -9,7 +9,7 @@ from clarion.base.condition import ClassEntry
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
 from clarion.base.normalizer import Normalizer
-from clarion.denoise.classifier import LabelledData
+from clarion.denoise.known_data import KnownData
 from clarion.denoise.network_classifier import NetworkClassifier
 from clarion.nets.classifier import ClassifierNetwork
 from clarion.nets.unet import UNetConfig
@@ -70,8 +70,9 @@ class ClassifierConfig:
     def build(self, normalizer: Normalizer) -> NetworkClassifier:
         """The classifier, its network freshly initialised from torch's random state."""
         network = ClassifierNetwork(self.network, self.shape, self.classes.num_classes)
-        data = LabelledData(self.shape, normalizer, self.label, self.classes)
-        return NetworkClassifier(network, self.process, data, self.sigma_data)
+        data = KnownData(self.shape, normalizer, {self.label: self.classes})
+        num_classes = self.classes.num_classes
+        return NetworkClassifier(network, self.process, data, num_classes, self.sigma_data)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from clarion.base.codec import Codec
 from clarion.base.condition import encode_condition
 from clarion.base.errors import CheckpointError
 from clarion.denoise.asked import AUTOCAST
+from clarion.denoise.known_data import KnownData
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.process.grids import Grid
 from clarion.run import folder
@@ -38,6 +39,7 @@ class Model:
     def __init__(self, config: ModelConfig, denoiser: AnyDenoiser, codec: Codec) -> None:
         self.config = config
         self.denoiser = denoiser.eval().requires_grad_(False)
+        self.denoiser.data = KnownData(config.shape, codec, config.condition)
         self.codec = codec
 
     @classmethod

@@ -10,8 +10,8 @@ from clarion.base.condition import ClassEntry, Condition, VectorEntry, encode_co
 from clarion.base.errors import ClarionError
 from clarion.base.normalizer import Normalizer
 from clarion.denoise import Visit
-from clarion.denoise.classifier import LabelledData
 from clarion.denoise.exact import MixtureClassifier
+from clarion.denoise.known_data import KnownData
 from clarion.guide import CFG, ClassifierGuidance, Reward, SampleSpace
 from clarion.process import EDM, PROCESSES, Flow
 from clarion.verify.targets import TARGETS
@@ -129,11 +129,11 @@ def test_what_does_not_fit_is_refused():
     assert isinstance(bind(absent), ClassifierGuidance)
 
 
-def trained(**fields):
+def trained(name="label", classes=ClassEntry(2), **fields):  # noqa: B008
     """A classifier that knows which data it was trained on."""
     _, classifier, _ = problem(Flow())
-    defaults = {"shape": (2,), "normalizer": UNITS, "name": "label", "classes": ClassEntry(2)}
-    classifier.data = LabelledData(**defaults | fields)
+    defaults = {"shape": (2,), "codec": UNITS, "spec": {name: classes}}
+    classifier.data = KnownData(**defaults | fields)
     return classifier
 
 
@@ -145,8 +145,8 @@ def test_a_classifier_of_other_data_is_refused():
     ClassifierGuidance(1.0, trained()).bind(dropped)
     for fields, message in (
         ({"shape": (3,)}, r"the model's shape: it has \(3,\), the model \(2,\)"),
-        ({"normalizer": Normalizer((0.0,), (2.0,))}, r"the model's normaliser: it has .*2\.0"),
-        ({"classes": ClassEntry(2, ("a", "b"))}, r"the model's classes of 'label': .*'a', 'b'"),
+        ({"codec": Normalizer((0.0,), (2.0,))}, r"the model's normaliser: it has .*2\.0"),
+        ({"classes": ClassEntry(2, ("a", "b"))}, r"the model's condition 'label': .*'a', 'b'"),
     ):
         with pytest.raises(ClarionError, match=message) as info:
             ClassifierGuidance(1.0, trained(**fields)).bind(space)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -33,6 +33,10 @@ class ConditionEntry(ABC):
         Raises:
             ClarionError: if the model does not know such a value.
         """
+
+    def means_the_same_as(self, other: ConditionEntry | None) -> bool:
+        """Whether the other takes the same values for the same things, however it was trained."""
+        return other is not None and replace(other, dropout=self.dropout) == self
 
     @abstractmethod
     def absent(self, n: int) -> Tensor:

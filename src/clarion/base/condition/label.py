@@ -41,12 +41,6 @@ class ClassEntry(ConditionEntry):
         check_count(name, len(labels), n)
         return torch.tensor(labels, dtype=torch.int64)
 
-    def means_the_same_as(self, other: ConditionEntry | None) -> bool:
-        """Whether the other is a label, too, of the same classes."""
-        return isinstance(other, ClassEntry) and (
-            (other.num_classes, other.class_names) == (self.num_classes, self.class_names)
-        )
-
     def absent(self, n: int) -> Tensor:
         return torch.zeros(n, dtype=torch.int64)
 

@@ -11,7 +11,7 @@ Source: Karras et al. 2024, arXiv 2406.02507, equation 3 with the weak model for
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from clarion.denoise.estimate import Estimate
 from clarion.guide.compose import evaluate
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.contrast.rule import is_number
+from clarion.guide.rule import SampleSpace
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Autoguidance(CFG):
 
     Args:
         guidance_scale: 1 is the model, 0 the weak one.
-        weak: the weak model, on the device of the other one.
+        weak: the weak model, of the same process, shape, units and conditions as the other one; it
+            may lack conditions.
     """
 
     needs_condition: ClassVar[bool] = False
@@ -55,6 +57,11 @@ class Autoguidance(CFG):
                 f"the other one {denoiser.process}."
             )
         return super().__call__(denoiser)
+
+    def bind(self, space: SampleSpace) -> Self:
+        space.check_knows("weak model", self.weak.data, "Take an earlier checkpoint: RUN@STEP.")
+        self.weak.to(space.device)
+        return self
 
     def estimates(
         self, denoiser: Denoiser, x_t: Tensor, t: Tensor, condition: Condition | None

@@ -11,7 +11,7 @@ Source: Dhariwal & Nichol 2021, arXiv 2105.05233, equations 2 and 10 (algorithm 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import torch
@@ -53,7 +53,7 @@ class ClassifierGuidance(Guidance):
         if not isinstance(self.classifier, NoisyClassifier):
             raise ClarionError(f"classifier must be a NoisyClassifier, got {self.classifier!r}.")
         data = self.classifier.data
-        name = self.name or (data.name if data else "label")
+        name = self.name or (next(iter(data.spec)) if data else "label")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "_evaluations_before", self.classifier.num_evaluations)
 
@@ -66,8 +66,12 @@ class ClassifierGuidance(Guidance):
         return super().__call__(denoiser)
 
     def bind(self, space: SampleSpace) -> Self:
-        self._check_data(space)
         self._check(space.condition)
+        data = self.classifier.data
+        if data is not None:  # the label may have another name here
+            data = replace(data, spec={self.name: next(iter(data.spec.values()))})
+        hint = "Train one for this model: clarion train-classifier MODEL."
+        space.check_knows("classifier", data, hint)
         self.classifier.to(space.device)
         return self
 
@@ -105,19 +109,6 @@ class ClassifierGuidance(Guidance):
             (pull,) = torch.autograd.grad(total, x, create_graph=is_within)
         return pull
 
-    def _check_data(self, space: SampleSpace) -> None:
-        """Refuse a classifier of other data than the samples, whose gradient would mean nothing."""
-        known = self.classifier.data
-        if known is None:
-            return
-        if known.shape != space.shape:
-            raise _misfit("shape", known.shape, space.shape)
-        if space.codec is not None and known.normalizer != space.codec:
-            raise _misfit("normaliser", known.normalizer, space.codec)
-        classes = space.spec.get(self.name, known.classes)
-        if not known.classes.means_the_same_as(classes):
-            raise _misfit(f"classes of {self.name!r}", known.classes, classes)
-
     def _check(self, condition: Condition | None) -> None:
         plain = plain_condition(condition, self.name)
         label, present = plain.values[self.name], plain.present[self.name]
@@ -145,10 +136,3 @@ def plain_condition(condition: Condition | None, name: str) -> Condition:
             "the rule cfg takes those."
         )
     return condition
-
-
-def _misfit(what: str, own: object, models: object) -> ClarionError:
-    return ClarionError(
-        f"The classifier must have the model's {what}: it has {own}, the model {models}. Train one "
-        "for this model: clarion train-classifier MODEL."
-    )
