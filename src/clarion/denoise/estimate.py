@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -38,6 +39,10 @@ class Estimate:
         """An estimate of the same kind with other values."""
         return Estimate(values)
 
+    def joined(self, f: Callable[..., Tensor], *others: Estimate) -> Estimate:
+        """A linear function of the numbers in which this estimate and others are combined."""
+        return self.of(f(self.values, *(other.values for other in others)))
+
     def noise(self, process: GaussianProcess, x_t: Tensor, t: Tensor) -> Tensor:
         """E[noise | x_t] = (x_t - alpha mean) / sigma."""
         alpha, sigma = expand_like(process.alpha(t), x_t), expand_like(process.sigma(t), x_t)
@@ -66,7 +71,11 @@ class Estimate:
 
     def split(self, sizes: Sequence[int]) -> list[Estimate]:
         """Parts of the batch: undoes a joint evaluation."""
-        return [self.of(part) for part in self.values.split(list(sizes))]
+        ends = list(accumulate(sizes))
+        return [
+            self.joined(lambda values, a=end - size, b=end: values[a:b])
+            for size, end in zip(sizes, ends, strict=True)
+        ]
 
     @staticmethod
     def extrapolate(start: Estimate, end: Estimate, scale: float | Tensor) -> Estimate:
@@ -77,9 +86,12 @@ class Estimate:
         Args:
             scale: a number, or one a sample, (batch,).
         """
-        if isinstance(scale, Tensor):
-            scale = expand_like(scale.to(start.values.dtype), start.values)
-        return start.of(torch.lerp(start.values, end.values, scale))
+
+        def between(a: Tensor, b: Tensor) -> Tensor:
+            weight = expand_like(scale.to(a.dtype), a) if isinstance(scale, Tensor) else scale
+            return torch.lerp(a, b, weight)
+
+        return start.joined(between, end)
 
     @staticmethod
     def combine(estimates: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
@@ -90,10 +102,14 @@ class Estimate:
         """
         if len(weights) != len(estimates) or not abs(sum(weights) - 1) <= 1e-9:
             raise ValueError(f"{len(estimates)} weights must add up to 1, got {tuple(weights)}.")
-        total = estimates[0].values * weights[0]
-        for estimate, weight in zip(estimates[1:], weights[1:], strict=True):
-            total = total.add_(estimate.values, alpha=weight)
-        return estimates[0].of(total)
+
+        def total(*parts: Tensor) -> Tensor:
+            result = parts[0] * weights[0]
+            for part, weight in zip(parts[1:], weights[1:], strict=True):
+                result = result.add_(part, alpha=weight)
+            return result
+
+        return estimates[0].joined(total, *estimates[1:])
 
 
 class TokenEstimate(Estimate):
@@ -105,8 +121,8 @@ class TokenEstimate(Estimate):
     Args:
         logits: (batch, length, vocabulary), up to a constant in each position.
         tilt: logarithms of factors on where a position goes next, (batch, length, num_states), for
-            rules that compare a sequence with its neighbours; None for none. Combining estimates
-            drops it.
+            rules that compare a sequence with its neighbours; None for none. It is combined as the
+            logits are.
     """
 
     __slots__ = ("logits", "tilt")
@@ -125,6 +141,15 @@ class TokenEstimate(Estimate):
 
     def of(self, values: Tensor) -> TokenEstimate:
         return TokenEstimate(values)
+
+    def joined(self, f: Callable[..., Tensor], *others: Estimate) -> TokenEstimate:
+        logits = f(self.values, *(other.values for other in others))
+        tilts = [e.tilt if isinstance(e, TokenEstimate) else None for e in (self, *others)]
+        known = next((tilt for tilt in tilts if tilt is not None), None)
+        if known is None:
+            return TokenEstimate(logits)
+        none = torch.zeros_like(known)
+        return TokenEstimate(logits, f(*(none if tilt is None else tilt for tilt in tilts)))
 
     def rows(self, index: Tensor) -> TokenEstimate:
         return TokenEstimate(self.logits[index], None if self.tilt is None else self.tilt[index])

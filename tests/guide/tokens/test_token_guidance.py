@@ -4,7 +4,7 @@ import pytest
 import torch
 from token_law import CHAIN, distance, law
 
-from clarion.base.condition import encode_condition
+from clarion.base.condition import Condition, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.denoise import Visit
 from clarion.denoise.classifier import NoisyClassifier
@@ -142,6 +142,62 @@ def test_without_a_label_nothing_is_tilted():
     tilt = TokenClassifierGuidance(2.0, LogLinear(process))(labelled(process))(x, t, asked).tilt
     assert (tilt[~present] == 0).all()
     assert tilt[present].abs().max() > 1
+
+
+class LogLinearOf(LogLinear):
+    """The same with other weights."""
+
+    def __init__(self, process):
+        super().__init__(process)
+        self.w = self.w.flip(1)
+
+
+def tilts(*denoisers, at):
+    return [denoiser(*at).tilt for denoiser in denoisers]
+
+
+def test_rules_round_a_classifier_keep_its_tilt():
+    process = Masking(3)
+    x, t, asked = at = everywhere(process, 1)
+    inner = TokenClassifierGuidance(2.0, LogLinear(process))(labelled(process))
+    mask = torch.tensor([True, False, False])
+    infill = Infill(KNOWN, mask).bind(SampleSpace((3,)))(inner)
+    shown = torch.where(mask, KNOWN, x)
+    (own,), (actual,) = tilts(inner, at=(shown, t, asked)), tilts(infill, at=at)
+    torch.testing.assert_close(actual, own, rtol=0, atol=1e-12)
+    assert (actual[:, 0] == 0).all()
+    assert actual.abs().max() > 1
+    # The unconditional pass of CFG has no tilt: it grows as the logits' difference does.
+    (own,), (actual,) = tilts(inner, at=at), tilts(CFG(3.0)(inner), at=at)
+    torch.testing.assert_close(actual, 3 * own, rtol=0, atol=1e-12)
+
+
+def test_an_interval_cuts_the_tilt_where_no_stop_is_known():
+    process = Masking(3)
+    x, t, asked = everywhere(process, 1)
+    t = torch.where(torch.arange(len(t)) % 2 == 0, 0.2, 0.8).double()
+    whole = TokenClassifierGuidance(2.0, LogLinear(process))
+    cut = TokenClassifierGuidance(2.0, LogLinear(process), t_high=0.5)
+    every, some = tilts(whole(labelled(process)), cut(labelled(process)), at=(x, t, asked))
+    expected = every.where((t < 0.5)[:, None, None], 0.0)
+    assert expected.abs().max() > 1
+    torch.testing.assert_close(some, expected, rtol=0, atol=1e-12)
+
+
+def test_tilts_of_two_classifiers_add_up():
+    """Each steers by a label of its own."""
+    process = Masking(3)
+    x, t, asked = everywhere(process, 1)
+    both = Condition(
+        asked.values | {"other": 1 - asked.values["label"]},
+        asked.present | {"other": asked.present["label"]},
+    )
+    first = TokenClassifierGuidance(2.0, LogLinear(process))
+    second = TokenClassifierGuidance(0.7, LogLinearOf(process), name="other")
+    plain = labelled(process)
+    a, b, together = tilts(first(plain), second(plain), second(first(plain)), at=(x, t, both))
+    assert min(a.abs().max(), b.abs().max()) > 0.5
+    torch.testing.assert_close(together, a + b, rtol=0, atol=1e-12)
 
 
 def given_first(token):

@@ -94,8 +94,10 @@ class TokenClassifierGuidance(Guidance):
             return estimate
         label = condition.values[self.name]
         gain = self._gain_by_all if self.neighbours == "exact" else self._gain_by_gradient
-        tilt = gain(denoiser.process, x_t, t, label)
-        return TokenEstimate(estimate.logits, self.scale * tilt * present[:, None, None])
+        tilt = self.scale * gain(denoiser.process, x_t, t, label) * present[:, None, None]
+        return TokenEstimate(
+            estimate.logits, tilt if estimate.tilt is None else estimate.tilt + tilt
+        )
 
     def _gain_by_all(self, process: TokenProcess, x_t: Tensor, t: Tensor, label: Tensor) -> Tensor:
         """log p(label | neighbour) - log p(label | x_t), (batch, length, num_states)."""

@@ -70,6 +70,8 @@ class Infill(Guidance):
         visit: Visit | None,
     ) -> Estimate:
         estimate = denoiser(torch.where(self.mask, self.known, x_t), t, condition)
+        assert isinstance(estimate, TokenEstimate), "a token process has token estimates"
         own = F.one_hot(self.known.where(self.mask, 0), denoiser.process.vocabulary)
         certain = TokenEstimate.of_probabilities(own.to(estimate.values.dtype)).logits
-        return TokenEstimate(torch.where(self.mask.unsqueeze(-1), certain, estimate.values))
+        logits = torch.where(self.mask.unsqueeze(-1), certain, estimate.values)
+        return TokenEstimate(logits, estimate.tilt)
