@@ -12,6 +12,7 @@ import clarion
 from clarion.base.condition import ClassEntry
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.base.normalizer import Normalizer
+from clarion.denoise.asked import computing_in
 from clarion.nets import MLPConfig, UNetConfig
 from clarion.process import EDM, Flow
 from clarion.run import folder
@@ -72,7 +73,7 @@ def test_it_sees_unit_variance_and_says_probabilities(saved):
     expected = F.log_softmax(logits, 1)
     torch.testing.assert_close(classifier(X, T), expected, rtol=0, atol=1e-5)
     assert classifier(X.double(), T.double()).dtype == torch.float64
-    with classifier.computing_in(torch.bfloat16):
+    with computing_in(torch.bfloat16, classifier):
         rough = classifier(X, T)
     assert rough.dtype == torch.float32
     # bfloat16 has 8 digits; over some ten layers an error of a few per cent of logits of size 1.
@@ -142,6 +143,18 @@ def test_typed_and_given_in_python_it_steers_alike(saved, make_model):
     assert torch.equal(typed, sample(model, place, guidance=rule))
     assert rule.num_evaluations == 2 * 3
     assert (typed - sample(model, place)).abs().max() > 1e-3
+
+
+def test_it_computes_in_the_precision_that_is_asked_for(saved, make_model):
+    """Seen where it computes: the type of the network's own output."""
+    _, place = saved
+    model, classifier = make_model(), clarion.load_classifier(place)
+    rule, seen = clarion.guide.ClassifierGuidance(2.0, classifier), []
+    classifier.network.register_forward_hook(lambda *called: seen.append(called[2].dtype))
+    for precision, dtype in (("bfloat16", torch.bfloat16), ("float32", torch.float32)):
+        sample(model, place, guidance=rule, precision=precision)
+        assert set(seen) == {dtype}
+        seen.clear()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import clarion
 from clarion.base.condition import ClassEntry, VectorEntry
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.base.normalizer import Normalizer
-from clarion.guide import CFG, Autoguidance
+from clarion.guide import CFG, Autoguidance, Clip
 from clarion.process import Flow
 from clarion.process.grids import Karras, Trailing
 from clarion.run.files import read_tensors, write_tensors
@@ -379,6 +379,17 @@ def test_precision_is_that_of_the_call_alone(model):
     before = model.denoiser(x_t, t).mean
     model.sample(1, precision="bfloat16", **STEPS)
     assert torch.equal(model.denoiser(x_t, t).mean, before)
+
+
+def test_precision_is_also_that_of_the_weak_model(model, make_model):
+    """Seen where it computes, behind a rule of its own as well."""
+    weak, seen = make_model(seed=1).denoiser, []
+    weak.network.register_forward_hook(lambda *called: seen.append(called[2].dtype))
+    for rule in (Autoguidance(2.0, weak), Autoguidance(2.0, Clip(-9.0, 9.0)(weak))):
+        for precision, dtype in (("bfloat16", torch.bfloat16), ("float32", torch.float32)):
+            model.sample(1, guidance=rule, precision=precision, **STEPS)
+            assert set(seen) == {dtype}
+            seen.clear()
 
 
 @pytest.mark.parametrize("setting", [{"sampler": HeunSampler}, {"grid": None}])

@@ -31,17 +31,24 @@ class AskedNetwork(nn.Module):
         """Type of the network's weights; the default if it has none."""
         return next((p.dtype for p in self.network.parameters()), default)
 
-    @contextmanager
-    def computing_in(self, autocast_dtype: torch.dtype | None) -> Iterator[None]:
-        """Within, the network computes in this type."""
-        before, self.autocast_dtype = self.autocast_dtype, autocast_dtype
-        try:
-            yield
-        finally:
-            self.autocast_dtype = before
-
     def autocast(self, device: torch.device) -> AbstractContextManager[object]:
         """Within, operations are computed in that type."""
         if self.autocast_dtype is None:
             return nullcontext()
         return torch.autocast(device.type, dtype=self.autocast_dtype)
+
+
+@contextmanager
+def computing_in(autocast_dtype: torch.dtype | None, *modules: nn.Module) -> Iterator[None]:
+    """Within, all networks that are asked in these modules compute in this type."""
+    asked = {
+        part for whole in modules for part in whole.modules() if isinstance(part, AskedNetwork)
+    }
+    before = {network: network.autocast_dtype for network in asked}
+    try:
+        for network in asked:
+            network.autocast_dtype = autocast_dtype
+        yield
+    finally:
+        for network, dtype in before.items():
+            network.autocast_dtype = dtype

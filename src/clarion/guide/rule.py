@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clarion.base.codec import Codec
 from clarion.base.condition import Condition, ConditionSpec
@@ -171,6 +171,11 @@ class Guidance(ABC):
     def remembers(self) -> bool:
         """Whether what it does to a row depends on what it saw of that row at earlier stops."""
         return False
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """What the rule itself asks, beside the denoiser: it computes in the model's precision."""
+        return ()
 
     @property
     def num_evaluations(self) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 from clarion.base.codec import Codec
 from clarion.base.condition import encode_condition
 from clarion.base.errors import CheckpointError
-from clarion.denoise.asked import AUTOCAST
+from clarion.denoise.asked import AUTOCAST, computing_in
 from clarion.denoise.known_data import KnownData
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.process.grids import Grid
@@ -123,8 +123,8 @@ class Model:
             grid: time grid, or its name, with settings if need be: "karras:rho=5".
             seed: seed of the whole set.
             batch_size: samples at a time.
-            precision: "float32", or "bfloat16" for speed where the processor has it; the sampler
-                itself always computes in float32.
+            precision: "float32", or "bfloat16" for speed where the processor has it, also of the
+                networks that rules hold; the sampler itself always computes in float32.
             callback: see `clarion.sample.loop.sample`.
 
         Returns:
@@ -143,7 +143,8 @@ class Model:
         default, steps = default_sampler(self.config.process)
         sampler = default if sampler is None else read_sampler(sampler, self.config.process)
         sampler = sampler.bind(space) if isinstance(sampler, Sampler) else sampler
-        denoiser = steer(self.denoiser, self.rules(guidance), space)
+        rules = self.rules(guidance)
+        denoiser = steer(self.denoiser, rules, space)
         batches = generate(
             denoiser,
             self.config.shape,
@@ -156,7 +157,8 @@ class Model:
             seed=seed,
             callback=callback,
         )
-        with self.denoiser.computing_in(AUTOCAST[precision]):
+        asked = (network for rule in rules for network in rule.networks)
+        with computing_in(AUTOCAST[precision], self.denoiser, *asked):
             return torch.cat([self.codec.decode(x0).cpu() for x0 in batches])
 
     def rules(self, guidance: Any) -> tuple[Guidance, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
@@ -82,6 +82,10 @@ class Autoguidance(CFG):
 
     def _ask_weak(self, x_t: Tensor, t: Tensor, condition: Condition | None) -> Estimate:
         return evaluate(self.weak, x_t, t, condition)[0]
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self.weak,)
 
     @property
     def num_evaluations(self) -> int:

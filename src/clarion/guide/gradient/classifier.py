@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
@@ -94,6 +94,10 @@ class ClassifierGuidance(Guidance):
         # Adding g to the score adds sigma² / alpha g to the mean.
         weight = self.scale * process.sigma(t) ** 2 / process.alpha(t)
         return Estimate(plain.mean + expand_like(weight, x_t) * pull)
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self.classifier,)
 
     @property
     def num_evaluations(self) -> int:
