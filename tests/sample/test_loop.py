@@ -6,6 +6,10 @@ from clarion.base.condition import ClassEntry, encode_condition
 from clarion.base.errors import ClarionError, SamplingError, UnknownNameError
 from clarion.base.streams import SampleStreams
 from clarion.denoise import Denoiser, Estimate
+from clarion.guide import CFG, Clip, Reward
+from clarion.guide.measurement import DPS
+from clarion.guide.measurement.operators import Downsample
+from clarion.guide.rule import SampleSpace
 from clarion.process import EDM, VPCosine
 from clarion.sample import SAMPLERS, AffineSampler, generate, sample
 
@@ -159,15 +163,47 @@ def test_unknown_names_are_answered_with_the_nearest():
         sample(ElementwiseDenoiser(EDM()), (2,), n=1, grid="karas")
 
 
-def test_a_result_that_is_not_finite_is_an_error():
-    class BrokenRow(Denoiser):
-        def estimate(self, x_t, t, condition):
-            mean = torch.zeros_like(x_t)
-            mean[1] = float("nan")
-            return Estimate(mean)
+class BrokenRow(Denoiser):
+    def estimate(self, x_t, t, condition):
+        factor = torch.zeros(len(x_t), 1)
+        factor[1] = float("nan")
+        return Estimate(factor * x_t)
 
+
+def test_a_result_that_is_not_finite_is_an_error():
     with pytest.raises(SamplingError, match=r"1 of 3 samples drawn with HeunSampler"):
         sample(BrokenRow(EDM()), (2,), n=3, sampler="heun", num_steps=3)
+
+
+def total(x0, condition):
+    return x0.sum(1)
+
+
+@pytest.mark.parametrize(
+    ("rules", "sampler", "remedies"),
+    [
+        ((), "heun", "more steps"),
+        ((), "repaint", "more steps"),
+        ((Clip(),), "ddpm", "more steps"),
+        ((Reward(total, 3.0),), "ddpm", "a smaller scale of Reward or more steps"),
+        ((DPS(torch.zeros(2), Downsample(1), 0.1),), "ddpm", "a larger sigma_y of DPS or more"),
+        (
+            (CFG(3.0), Reward(total, 3.0)),
+            "ddpm",
+            "a smaller scale of Reward or a smaller guidance_scale of CFG or more steps",
+        ),
+    ],
+)
+def test_only_what_was_in_use_is_said_to_be_too_strong(rules, sampler, remedies):
+    denoiser = BrokenRow(EDM())
+    condition = encode_condition({"label": ClassEntry(2)}, {"label": 1}, 3)
+    for rule in rules:
+        denoiser = rule.bind(SampleSpace((2,)))(denoiser)
+    with pytest.raises(SamplingError) as info:
+        sample(denoiser, (2,), n=3, condition=condition, sampler=sampler, num_steps=3)
+    assert str(info.value).startswith("1 of 3 samples")
+    assert f". Try {remedies}" in str(info.value)
+    assert "\n" not in str(info.value)
 
 
 @pytest.mark.parametrize("name", ["euler", "heun", "ddim"])

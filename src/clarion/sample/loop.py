@@ -14,6 +14,7 @@ from clarion.base.errors import ClarionError, SamplingError
 from clarion.base.names import NameTable
 from clarion.base.streams import SampleStreams
 from clarion.denoise.denoiser import Denoiser, Visit
+from clarion.guide.rule import rules_round
 from clarion.process.grids import Grid
 from clarion.process.tables import GRIDS
 from clarion.sample.options import check_whole
@@ -110,7 +111,7 @@ def sample(
             callback(done, len(plan.stages), estimate)
 
     x0 = sampler.finish(state, streams)
-    _check_finite(x0, sampler, faults)
+    _check_finite(x0, denoiser, sampler, faults)
     return x0
 
 
@@ -200,12 +201,29 @@ def _device_of(denoiser: Denoiser) -> torch.device:
     return torch.device("cpu")
 
 
-def _check_finite(x: Tensor, sampler: Sampler, faults: Mapping[str, Tensor]) -> None:
+REMEDIES = {"guidance_scale": "smaller", "scale": "smaller", "sigma_y": "larger"}
+"""Settings of rules and samplers that may have been too strong -> what they should be instead."""
+
+
+def _check_finite(
+    x: Tensor, denoiser: Denoiser, sampler: Sampler, faults: Mapping[str, Tensor]
+) -> None:
     num_bad = int((~x.isfinite()).flatten(1).any(dim=1).sum())
     if num_bad:
         known = [fault for fault, rows in faults.items() if rows.any()]
         raise SamplingError(
             f"{num_bad} of {len(x)} samples drawn with {sampler} are not finite: "
             f"{' and '.join(known) or 'the model returned NaN or infinity'}. "
-            f"Try a smaller guidance_scale or more steps."
+            f"Try {_remedies(denoiser, sampler)}."
         )
+
+
+def _remedies(denoiser: Denoiser, sampler: Sampler) -> str:
+    """What may help with the rules and the sampler that were in use."""
+    remedies = [
+        f"a {change} {setting} of {type(steering).__name__}"
+        for steering in (*rules_round(denoiser), sampler)
+        for setting, change in REMEDIES.items()
+        if isinstance(getattr(steering, setting, None), int | float)
+    ]
+    return " or ".join([*remedies, "more steps"])
