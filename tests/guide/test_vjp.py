@@ -5,13 +5,16 @@ import weakref
 import pytest
 import torch
 
+from clarion.base.condition import ClassEntry, encode_condition
 from clarion.denoise.exact import GaussianDenoiser
+from clarion.guide import CFG, Autoguidance
 from clarion.guide.gradient import Reward
 from clarion.guide.measurement import DPS, MMPS, PiGDM
 from clarion.guide.measurement.operators import Matrix
 from clarion.guide.vjp import estimate_with_vjp
 from clarion.process import EDM, PROCESSES
 from clarion.sample import sample
+from clarion.verify.targets import TARGETS
 
 DOUBLE = torch.float64
 MEAN = torch.tensor([0.3, -0.2], dtype=DOUBLE)
@@ -34,6 +37,36 @@ def test_the_product_is_one_with_the_covariance(name):
         precision = torch.linalg.inv(SIGMA) + (alpha / sigma) ** 2 * torch.eye(2, dtype=DOUBLE)
         expected = alpha / sigma**2 * torch.linalg.solve(precision, v[i])
         torch.testing.assert_close(product[i], expected, rtol=1e-9, atol=1e-12)
+
+
+LABELS = {"label": ClassEntry(2)}
+CONDITION = encode_condition(LABELS, {"label": [0, 1, 0]}, 3)
+
+
+def square(x0, condition):
+    return -x0.square().sum(1)
+
+
+@pytest.mark.parametrize(
+    ("rules", "forwards", "backwards"),
+    [
+        (lambda model: [Reward(square, 0.3)], 1, 1),
+        (lambda model: [CFG(2.0), Reward(square, 0.3)], 2, 2),  # back through both rows
+        (lambda model: [Autoguidance(2.0, model(EDM())), Reward(square, 0.3)], 2, 2),
+        (lambda model: [CFG(2.0), Reward(square, 0.3, gradient="detached")], 2, 0),
+        (lambda model: [Reward(square, 0.3), CFG(2.0)], 2, 2),
+    ],
+)
+def test_each_pass_of_each_row_is_counted_forwards_and_backwards(rules, forwards, backwards):
+    """Against what each rule asks, counted by hand: rows of three samples."""
+    model = TARGETS["classes"].denoiser
+    inner = denoiser = model(EDM())
+    for rule in rules(model):
+        denoiser = rule(denoiser)
+    x_t, t = torch.ones(3, 2, dtype=DOUBLE), torch.full((3,), 0.5, dtype=DOUBLE)
+    denoiser(x_t, t, CONDITION)
+    assert (denoiser.num_evaluations, inner.num_gradients) == (3 * forwards, 3 * backwards)
+    assert denoiser.num_gradients == inner.num_gradients
 
 
 class Box:

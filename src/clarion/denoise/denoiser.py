@@ -99,11 +99,18 @@ class Denoiser(nn.Module):
 
     @property
     def num_gradients(self) -> int:
-        """Passes backwards through the network so far, each sample of each batch counted."""
+        """Passes backwards so far, each sample counted as often as a network was asked about it.
+
+        Those through networks that rules round this denoiser hold are among them.
+        """
         return self._count.gradients
 
     def count_gradients(self, num_samples: int) -> None:
-        """To be called by whoever takes a gradient through `forward`."""
+        """To be called by whoever takes a gradient through `forward`, or through another network.
+
+        Args:
+            num_samples: rows in all networks on the way.
+        """
         self._count.gradients += num_samples
 
     def at(self, visit: Visit) -> Denoiser:
