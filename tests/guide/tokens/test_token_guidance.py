@@ -1,5 +1,7 @@
 """Guidance of tokens, by enumeration."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from token_law import CHAIN, distance, law
@@ -7,6 +9,7 @@ from token_law import CHAIN, distance, law
 from clarion.base.condition import Condition, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.denoise import Visit
+from clarion.denoise.denoiser import DenoiserWrapper
 from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.exact.table import TableClassifier, TableDenoiser
 from clarion.denoise.exact.tokens import markov_chain
@@ -198,6 +201,48 @@ def test_tilts_of_two_classifiers_add_up():
     a, b, together = tilts(first(plain), second(plain), second(first(plain)), at=(x, t, both))
     assert min(a.abs().max(), b.abs().max()) > 0.5
     torch.testing.assert_close(together, a + b, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("how", ["exact", "first_order"])
+def test_the_classifier_is_bound_and_counted(how):
+    process = Masking(3)
+    x, t, asked = everywhere(process, 1)
+    rule = TokenClassifierGuidance(2.0, LogLinear(process), how)
+    space = SampleSpace((3,), condition=asked)
+    denoiser = rule.bind(space)(labelled(process))
+    denoiser(x, t, asked)
+    rows = 1 + 3 * 3 if how == "exact" else 1
+    assert denoiser.num_evaluations == len(x) * (1 + rows)
+    assert rule.networks == (rule.classifier,)
+    unknown = Condition({"label": torch.tensor([2])}, {"label": torch.tensor([True])})
+    with pytest.raises(ClarionError, match=r"'label' is 2, but the classifier knows .* 0\.\.1"):
+        rule.bind(replace(space, condition=unknown))
+    with pytest.raises(ClarionError, match="needs the condition 'label'; given are: none"):
+        rule.bind(SampleSpace((3,)))
+
+
+class Forgetful(DenoiserWrapper):
+    """Asks without any condition."""
+
+    def forward(self, x_t, t, condition=None):
+        return self.inner(x_t, t)
+
+
+def test_an_absent_label_may_be_any_number():
+    process = Masking(3)
+    x, t, asked = everywhere(process, 1)
+    absent = Condition({"label": asked.values["label"] + 8}, {"label": asked.values["label"] < 0})
+    # The table refuses such a label, so it is not told of it; the classifier is.
+    denoiser = Forgetful(labelled(process))
+    tilt = TokenClassifierGuidance(2.0, LogLinear(process))(denoiser)(x, t, absent).tilt
+    assert (tilt == 0).all()
+
+
+def test_two_rules_of_one_label_are_refused():
+    process = Masking(3)
+    rule = TokenClassifierGuidance(1.0, LogLinear(process))
+    with pytest.raises(ClarionError, match=r"Two rules by a classifier .* condition 'label'"):
+        rule(CFG(2.0)(rule(labelled(process))))
 
 
 def given_first(token):

@@ -14,8 +14,7 @@ Schiff et al. 2024, arXiv 2412.10193, section 3.2 (transitions).
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 import torch
@@ -24,11 +23,9 @@ from torch.nn import functional as F
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
-from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate, TokenEstimate
-from clarion.guide.gradient.classifier import plain_condition
-from clarion.guide.rule import Guidance
+from clarion.guide.by_classifier import ByClassifier
 from clarion.process.process import Process
 from clarion.process.tokens import Masking, TokenProcess
 
@@ -39,43 +36,24 @@ BATCH = 4096
 
 
 @dataclass(frozen=True)
-class TokenClassifierGuidance(Guidance):
-    """Steers tokens towards their label by a classifier.
-
-    The denoiser is asked without the label; where the label is absent, nothing is changed.
+class TokenClassifierGuidance(ByClassifier):
+    """Steers tokens towards their label by a classifier; see `ByClassifier`.
 
     Args:
-        scale: 1 is the conditional model, 0 the one without labels.
-        classifier: of tokens that were lost by the denoiser's process. For "first_order" it must
-            also take vectors, (batch, length, num_states), in place of tokens.
         neighbours: "exact" asks about length * vocabulary sequences for each; "first_order" about
-            one, and takes one gradient.
-        name: of the condition that holds the label.
+            one, and takes one gradient: the classifier must then also take vectors,
+            (batch, length, num_states), in place of tokens.
     """
 
     serves: ClassVar[tuple[type[Process], ...]] = (TokenProcess,)
-    needs_condition: ClassVar[bool] = True
 
-    scale: float
-    classifier: NoisyClassifier = field(repr=False)
     neighbours: Neighbours = "exact"
-    name: str = "label"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not math.isfinite(self.scale):
-            raise ClarionError(f"scale must be a finite number, got {self.scale}.")
         if self.neighbours not in get_args(Neighbours):
             known = " or ".join(map(repr, get_args(Neighbours)))
             raise ClarionError(f"neighbours must be {known}, got {self.neighbours!r}.")
-
-    def __call__(self, denoiser: Denoiser) -> Denoiser:
-        if denoiser.process != self.classifier.process:
-            raise ClarionError(
-                f"The classifier must have the denoiser's process: it has "
-                f"{self.classifier.process}, the denoiser {denoiser.process}."
-            )
-        return super().__call__(denoiser)
 
     def steer(
         self,
@@ -85,14 +63,11 @@ class TokenClassifierGuidance(Guidance):
         condition: Condition | None,
         visit: Visit | None,
     ) -> Estimate:
-        condition = plain_condition(condition, self.name)
-        present = condition.present[self.name]
-        without = condition.keep_where({self.name: torch.zeros_like(present)})
+        label, present, without = self.parts(condition)
         estimate = denoiser(x_t, t, without)
         assert isinstance(estimate, TokenEstimate), "a token process has token estimates"
         if self.scale == 0:
             return estimate
-        label = condition.values[self.name]
         gain = self._gain_by_all if self.neighbours == "exact" else self._gain_by_gradient
         tilt = self.scale * gain(denoiser.process, x_t, t, label) * present[:, None, None]
         return TokenEstimate(
