@@ -124,9 +124,9 @@ class Guidance(ABC):
             if rule is not None and rule.remembers and self.overlaps(rule):
                 other_order = "" if self.remembers else "name it last, "
                 raise ClarionError(
-                    f"{rule} remembers each row from step to step, and {self} round it asks for "
-                    f"other rows: {other_order}leave one of them out, or keep their intervals "
-                    "apart, as in cfg:2@0.2-0.5."
+                    f"The rule {type(rule).__name__} remembers each row from step to step, and "
+                    f"{type(self).__name__} round it asks for other rows: {other_order}leave one "
+                    "of them out, or keep their intervals apart, as in cfg:2@0.2-0.5."
                 )
         return Steered(denoiser, self)
 

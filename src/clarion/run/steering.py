@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 from clarion.base.condition import Condition
@@ -67,7 +68,8 @@ def steer(denoiser: Denoiser, rules: tuple[Guidance, ...], space: SampleSpace) -
     """The denoiser with all rules round it, each bound to its samples.
 
     Raises:
-        ClarionError: if a rule does not fit such samples, or has nothing to steer by.
+        ClarionError: if a rule does not fit such samples or the other rules, or has nothing to
+            steer by.
     """
     condition = space.condition
     if condition is not None and condition.terms:
@@ -84,7 +86,20 @@ def steer(denoiser: Denoiser, rules: tuple[Guidance, ...], space: SampleSpace) -
         raise ClarionError(
             "A negative condition is what guidance steers away from; give a rule such as cfg:3."
         )
+    if condition is not None and condition.negative:
+        _check_one_steers_away(rules)
     return denoiser
+
+
+def _check_one_steers_away(rules: tuple[Guidance, ...]) -> None:
+    """Refuse two rules of which the outer one hides the negative condition from the inner one."""
+    for inner, outer in combinations((rule for rule in rules if rule.asks_twice), 2):
+        if inner.overlaps(outer):
+            raise ClarionError(
+                f"Of two rules only {type(outer).__name__}, the outer one, would steer away from "
+                f"the negative condition, and {type(inner).__name__} from nothing in particular: "
+                "take one of them, or keep their intervals apart, as in cfg:2@0.2-0.5."
+            )
 
 
 def _is_any_given(condition: Condition | None) -> bool:
