@@ -9,8 +9,8 @@ from token_law import CHAIN, distance, law
 from clarion.base.condition import Condition, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.denoise import Visit
-from clarion.denoise.denoiser import DenoiserWrapper
 from clarion.denoise.classifier import NoisyClassifier
+from clarion.denoise.denoiser import DenoiserWrapper
 from clarion.denoise.exact.table import TableClassifier, TableDenoiser
 from clarion.denoise.exact.tokens import markov_chain
 from clarion.guide import APG, CFG, Compose
