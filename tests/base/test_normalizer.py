@@ -65,3 +65,19 @@ def test_other_channels_are_refused(channels):
 def test_moments_that_cannot_be(mean, std, message):
     with pytest.raises(ClarionError, match=message):
         Normalizer(mean, std)
+
+
+def test_constants_are_made_once_for_each_type(monkeypatch):
+    """A tensor out of a list is a copy from the host, for which a device is waited for."""
+    made, tensor = [], torch.tensor
+
+    def counted(*args, **kwargs):
+        made.append(args)
+        return tensor(*args, **kwargs)
+
+    normalizer = Normalizer((0.3, 1.7), (2.0, 3.0))
+    monkeypatch.setattr(torch, "tensor", counted)
+    for dtype in (torch.float32, torch.float64):
+        for _ in range(3):
+            normalizer.encode(normalizer.decode(torch.zeros(1, 2, 4, dtype=dtype)))
+    assert len(made) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -55,6 +56,16 @@ class Normalizer(Codec):
             raise ClarionError(
                 f"The normaliser was fitted on {len(self.mean)} channels, got {like.shape[1]}."
             )
-        mean = torch.tensor(self.mean, dtype=like.dtype, device=like.device)
-        std = torch.tensor(self.std, dtype=like.dtype, device=like.device)
+        mean, std = _constants(self.mean, self.std, like.dtype, like.device)
         return expand_like(mean, like[0]), expand_like(std, like[0])
+
+
+@lru_cache(maxsize=64)
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Both as tensors, made once: rules ask in every step, and a copy makes the device wait."""
+    return (
+        torch.tensor(mean, dtype=dtype, device=device),
+        torch.tensor(std, dtype=dtype, device=device),
+    )

@@ -140,3 +140,18 @@ def test_operators_are_read_as_they_are_typed():
     assert torch.equal(mask.mask, HALF)
     with pytest.raises(ClarionError, match="boundary must be one of 'circular', 'reflected'"):
         parse_kind(Operator, "blur:2:mirror")
+
+
+@pytest.mark.parametrize("operator", [Blur(1.1), Blur(1.1, "reflected"), FourierMask(0.3, 7)])
+def test_constants_are_made_once_for_each_type(operator, monkeypatch):
+    """They are copied from the host, for which a device is waited for."""
+    made, arange, rand = [], torch.arange, torch.rand
+    monkeypatch.setattr(torch, "arange", lambda *a, **k: made.append(a) or arange(*a, **k))
+    monkeypatch.setattr(torch, "rand", lambda *a, **k: made.append(a) or rand(*a, **k))
+    x = torch.ones(2, 1, 11, 11)
+    operator.adjoint(operator(x), x.shape[1:])
+    assert made
+    made.clear()
+    operator.adjoint(operator(x + 1), x.shape[1:])
+    assert not made
+    assert operator(x.double()).dtype == torch.float64

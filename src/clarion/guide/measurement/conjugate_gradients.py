@@ -17,9 +17,10 @@ def conjugate_gradients(
     """Solve M x = b for each sample by itself.
 
     A sample is left as it is from where its residual is down to rounding, and the loop ends early
-    when all are; whatever the others need, its own result is the same. It is left, too, where M
-    turns out to be no such matrix as was promised: steps along directions in which it does not
-    curve upwards lead anywhere.
+    when all are; whatever the others need, its own result is the same. Asking for that waits for
+    the device, which costs less than a product too many, often a pass through a network. A sample
+    is left, too, where M turns out to be no such matrix as was promised: steps along directions in
+    which it does not curve upwards lead anywhere.
 
     Args:
         multiply: x -> M x, both of the shape of b; M symmetric and positive definite.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, Literal, TypeAlias
 
 import torch
@@ -98,26 +99,12 @@ class Blur(Operator):
 
     def __call__(self, x: Tensor) -> Tensor:
         for axis in spatial_axes(x.shape[1:]):
-            matrix = self._matrix(x.shape[axis]).to(x)
+            matrix = _blurring(self.sigma, self.boundary, x.shape[axis], x.dtype, x.device)
             x = (x.movedim(axis, -1) @ matrix).movedim(-1, axis)
         return x
 
     def adjoint(self, v: Tensor, shape: tuple[int, ...]) -> Tensor:
         return self(v)
-
-    def _matrix(self, size: int) -> Tensor:
-        """Symmetric (size, size) float64: the kernel round each position, folded at the edges."""
-        radius = math.ceil(4 * self.sigma)
-        offset = torch.arange(-radius, radius + 1)
-        kernel = torch.exp(-((offset.double() / self.sigma) ** 2) / 2)
-        kernel = (kernel / kernel.sum()).expand(size, -1)
-        index = torch.arange(size).unsqueeze(1) + offset
-        if self.boundary == "circular":
-            index = index % size
-        else:  # mirrored between the last value and its copy, so with a period of 2 size
-            index = index % (2 * size)
-            index = torch.minimum(index, 2 * size - 1 - index)
-        return torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, index, kernel)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,21 +128,18 @@ class FourierMask(Operator):
 
     def __call__(self, x: Tensor) -> Tensor:
         frequencies = torch.fft.fftn(x, dim=spatial_axes(x.shape[1:]), norm="ortho")
-        return torch.view_as_real(frequencies * self._shown(x.shape[1:]).to(x))
+        return torch.view_as_real(frequencies * self._shown(x.shape[1:], x))
 
     def adjoint(self, v: Tensor, shape: tuple[int, ...]) -> Tensor:
-        shown = torch.view_as_complex(v.contiguous()) * self._shown(shape).to(v)
+        shown = torch.view_as_complex(v.contiguous()) * self._shown(shape, v)
         return torch.fft.ifftn(shown, dim=spatial_axes(shape), norm="ortho").real
 
     def project(self, y: Tensor) -> Tensor:
-        return y * self._shown(y.shape[:-1]).unsqueeze(-1).to(y)
+        return y * self._shown(y.shape[:-1], y).unsqueeze(-1)
 
-    def _shown(self, shape: tuple[int, ...]) -> Tensor:
-        sizes = [shape[axis - 1] for axis in spatial_axes(shape)]
-        generator = torch.Generator().manual_seed(self.seed)
-        shown = torch.rand(sizes, dtype=torch.float64, generator=generator) < self.fraction
-        shown[(0,) * len(sizes)] = True
-        return shown
+    def _shown(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        sizes = tuple(shape[axis - 1] for axis in spatial_axes(shape))
+        return _shown_frequencies(self.fraction, self.seed, sizes, like.dtype, like.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +185,40 @@ class NonLinear(Operator):
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.fn(x)
+
+
+# What follows is made once for each type and device: rules ask for it many times in every step, and
+# a copy makes the device wait.
+
+
+@lru_cache(maxsize=16)
+def _blurring(
+    sigma: float, boundary: str, size: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Symmetric (size, size): the kernel round each position, folded at the edges."""
+    radius = math.ceil(4 * sigma)
+    offset = torch.arange(-radius, radius + 1)
+    kernel = torch.exp(-((offset.double() / sigma) ** 2) / 2)
+    kernel = (kernel / kernel.sum()).expand(size, -1)
+    index = torch.arange(size).unsqueeze(1) + offset
+    if boundary == "circular":
+        index = index % size
+    else:  # mirrored between the last value and its copy, so with a period of 2 size
+        index = index % (2 * size)
+        index = torch.minimum(index, 2 * size - 1 - index)
+    matrix = torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, index, kernel)
+    return matrix.to(device, dtype)
+
+
+@lru_cache(maxsize=16)
+def _shown_frequencies(
+    fraction: float, seed: int, sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """1 where a frequency is shown, else 0, (*sizes)."""
+    generator = torch.Generator().manual_seed(seed)
+    shown = torch.rand(sizes, dtype=torch.float64, generator=generator) < fraction
+    shown[(0,) * len(sizes)] = True
+    return shown.to(device, dtype)
 
 
 def spatial_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
