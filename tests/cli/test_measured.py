@@ -29,6 +29,7 @@ def files(tmp_path: Path, saved_model: Path) -> Path:
     Image.fromarray(np.dstack([grey, mask, mask])).save(tmp_path / "colour.png")
     np.save(tmp_path / "flat.npy", np.zeros((SIDE, SIDE)))
     np.save(tmp_path / "levels.npy", mask)
+    np.save(tmp_path / "undivided.npy", grey[None] * 1.0)
     coarse = grey.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3))
     np.save(tmp_path / "coarse.npy", np.repeat(coarse[None] / 255, channels, axis=0))
     return tmp_path
@@ -90,6 +91,12 @@ def test_frequencies_are_read_from_a_file(saved_model: Path, files: Path) -> Non
     assert np.abs(samples - picture).mean() < 0.05
 
 
+def test_noise_may_lead_far_out_of_what_pictures_give(saved_model: Path, files: Path) -> None:
+    """White measured with noise of deviation 1 is 5 now and then; so it is not refused."""
+    np.save(files / "noisy.npy", np.full((1, SIDE, SIDE), 5.0))
+    draw(saved_model, files / "out.npz", "--measure", "blur:1", files / "noisy.npy", "--sigma-y", 1)
+
+
 def test_a_function_of_ones_own_can_be_what_is_measured(saved_model: Path, files: Path) -> None:
     (files / "own.py").write_text("def square(x):\n    return x[:, :, ::2, ::2] ** 2\n")
     y = np.load(files / "coarse.npy") ** 2
@@ -114,6 +121,8 @@ def test_a_function_of_ones_own_can_be_what_is_measured(saved_model: Path, files
         ("--measure mask:dot.png coarse.npy", "dot.png must have shape (1, 8, 8) for samples of"),
         ("--measure blur:2 colour.png", "colour.png is in colour where grey is wanted"),
         ("--measure blur:2 levels.npy", "levels.npy must hold floating-point numbers"),
+        ("--measure blur:2 undivided.npy", "as far from 0 as 189, and blur:2 makes at most 1 of"),
+        ("--measure mask:mask.png undivided.npy", "divide levels of 0 to 255 by 255"),
         ("--measure blur:2 gone.npy", "clarion: There is no file gone.npy."),
         ("--measure fourier:0.5 flat.npy", "y must have shape (1, 8, 8, 2)"),
         ("--inpaint gone.png mask.png", "There is no file"),

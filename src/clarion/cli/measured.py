@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from clarion.base.errors import DataError
@@ -18,6 +19,9 @@ from clarion.run.steering import load_function
 
 HALF = 0.5
 """Grey level from which a mask counts as white."""
+
+FAR = 2.0
+"""How many times what white gives a measurement may hold, beside its noise."""
 
 
 def read_sized(domain: Domain, file: Path | str, shape: tuple[int, ...]) -> Tensor:
@@ -64,7 +68,8 @@ def measurement(
         method: a name in `MEASURED`.
 
     Raises:
-        ClarionError: if a file cannot be read, or for an unknown name.
+        ClarionError: if a file cannot be read, for an unknown name, or for values that no picture
+            can have given: what a linear operator makes of white is taken for the most it makes.
     """
 
     def read_mask(name: str) -> Tensor:
@@ -72,4 +77,13 @@ def measurement(
 
     rule = MEASURED[method]
     A = parse_kind(Operator, operator, {Tensor: read_mask, OperatorFunction: load_function})
-    return rule(domain.read(Path(file), shape[0]), A, sigma_y)
+    y = domain.read(Path(file), shape[0])
+    steering = rule(y, A, sigma_y)
+    if A.is_linear:
+        largest, reach = float(y.abs().max()), float(A(torch.ones(1, *shape)).abs().max())
+        if largest > FAR * reach + 10 * sigma_y:
+            raise DataError(
+                f"{file} holds values as far from 0 as {largest:g}, and {operator} makes at most "
+                f"{reach:g} of pictures of 0 black to 1 white; divide levels of 0 to 255 by 255."
+            )
+    return steering

@@ -48,7 +48,11 @@ def test_what_cannot_be_used_is_named(tmp_path):
         ("words", np.array(["a"]), "must hold floating-point numbers .*, got <U1"),
         ("levels", np.zeros((1, 2, 2), np.uint8), "got uint8; levels of 0 to 255 are divided by"),
         ("whole", np.zeros((1, 2, 2), np.int64), "got int64; levels"),
-        ("complex", np.zeros((1, 2, 2), complex), "got complex128"),
+        (
+            "complex",
+            np.zeros((1, 2, 2), complex),
+            r"must hold real numbers, got complex128; give real and imag",
+        ),
         ("nan", np.full((1, 2, 2), np.nan), r"nan\.npy must hold finite numbers, got NaN"),
     ):
         np.save(tmp_path / f"{name}.npy", array)

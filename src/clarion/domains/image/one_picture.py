@@ -49,6 +49,11 @@ def _numbers(place: Path) -> np.ndarray:
         values = np.load(place, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{place} holds no array: {error}.") from None
+    if np.iscomplexobj(values):
+        raise DataError(
+            f"{place} must hold real numbers, got {values.dtype}; give real and imaginary parts "
+            f"along a last axis of 2."
+        )
     if not np.issubdtype(values.dtype, np.floating):
         raise DataError(
             f"{place} must hold floating-point numbers in units of 0 black to 1 white, "
