@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from clarion.base.condition import ClassEntry, encode_condition
-from clarion.denoise.exact import GaussianDenoiser
-from clarion.guide import CFG, Autoguidance
+from clarion.denoise.exact import GaussianDenoiser, MixtureClassifier
+from clarion.guide import CFG, Autoguidance, ClassifierGuidance
 from clarion.guide.gradient import Reward
 from clarion.guide.measurement import DPS, MMPS, PiGDM
 from clarion.guide.measurement.operators import Matrix
@@ -54,6 +54,7 @@ def square(x0, condition):
         (lambda model: [CFG(2.0), Reward(square, 0.3)], 2, 2),  # back through both rows
         (lambda model: [Autoguidance(2.0, model(EDM())), Reward(square, 0.3)], 2, 2),
         (lambda model: [CFG(2.0), Reward(square, 0.3, gradient="detached")], 2, 0),
+        (lambda model: [ClassifierGuidance(2.0, MixtureClassifier(model(EDM())))], 2, 1),
         (lambda model: [Reward(square, 0.3), CFG(2.0)], 2, 2),
     ],
 )

@@ -213,6 +213,7 @@ def test_the_classifier_is_bound_and_counted(how):
     denoiser(x, t, asked)
     rows = 1 + 3 * 3 if how == "exact" else 1
     assert denoiser.num_evaluations == len(x) * (1 + rows)
+    assert denoiser.num_gradients == (len(x) if how == "first_order" else 0)
     assert rule.networks == (rule.classifier,)
     unknown = Condition({"label": torch.tensor([2])}, {"label": torch.tensor([True])})
     with pytest.raises(ClarionError, match=r"'label' is 2, but the classifier knows .* 0\.\.1"):

@@ -68,6 +68,8 @@ class TokenClassifierGuidance(ByClassifier):
         assert isinstance(estimate, TokenEstimate), "a token process has token estimates"
         if self.scale == 0:
             return estimate
+        if self.neighbours == "first_order":
+            denoiser.count_gradients(len(x_t))
         gain = self._gain_by_all if self.neighbours == "exact" else self._gain_by_gradient
         tilt = self.scale * gain(denoiser.process, x_t, t, label) * present[:, None, None]
         return TokenEstimate(
