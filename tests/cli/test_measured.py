@@ -97,6 +97,16 @@ def test_noise_may_lead_far_out_of_what_pictures_give(saved_model: Path, files: 
     draw(saved_model, files / "out.npz", "--measure", "blur:1", files / "noisy.npy", "--sigma-y", 1)
 
 
+def test_what_a_mask_hides_is_not_read(saved_model: Path, files: Path) -> None:
+    hidden = np.arange(SIDE)[:, None] < SIDE // 2  # what is black in the mask
+    drawn = []
+    for filler in (0.0, -999.0):
+        np.save(files / "y.npy", np.where(hidden, filler, 0.5).repeat(SIDE, 1)[None])
+        measured = "--measure", f"mask:{files}/mask.png", files / "y.npy"
+        drawn.append(draw(saved_model, files / "out.npz", *measured))
+    np.testing.assert_array_equal(*drawn)
+
+
 def test_a_function_of_ones_own_can_be_what_is_measured(saved_model: Path, files: Path) -> None:
     (files / "own.py").write_text("def square(x):\n    return x[:, :, ::2, ::2] ** 2\n")
     y = np.load(files / "coarse.npy") ** 2

@@ -79,11 +79,20 @@ def measurement(
     A = parse_kind(Operator, operator, {Tensor: read_mask, OperatorFunction: load_function})
     y = domain.read(Path(file), shape[0])
     steering = rule(y, A, sigma_y)
-    if A.is_linear:
-        largest, reach = float(y.abs().max()), float(A(torch.ones(1, *shape)).abs().max())
-        if largest > FAR * reach + 10 * sigma_y:
-            raise DataError(
-                f"{file} holds values as far from 0 as {largest:g}, and {operator} makes at most "
-                f"{reach:g} of pictures of 0 black to 1 white; divide levels of 0 to 255 by 255."
-            )
+    largest, most = _reach(y, A, shape)
+    if largest > FAR * most + 10 * sigma_y:
+        raise DataError(
+            f"{file} holds values as far from 0 as {largest:g}, and {operator} makes at most "
+            f"{most:g} of pictures of 0 black to 1 white; divide levels of 0 to 255 by 255."
+        )
     return steering
+
+
+def _reach(y: Tensor, A: Operator, shape: tuple[int, ...]) -> tuple[float, float]:
+    """How far from 0 a measurement goes, and how far what a linear operator makes of white."""
+    if not A.is_linear:
+        return 0.0, 0.0
+    white = A(torch.ones(1, *shape))[0]
+    if white.shape != y.shape:  # refused when the rule is bound
+        return 0.0, 0.0
+    return float(A.project(y).abs().max()), float(white.abs().max())
