@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from clarion.base.options import check_choice, check_whole
 from clarion.sample.multistep import MultistepSampler, euler_correction, lagrange_integrals
-from clarion.sample.options import check_choice, check_whole
 
 
 @dataclass(frozen=True)

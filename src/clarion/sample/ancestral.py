@@ -20,7 +20,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
 
-from clarion.sample.options import check_number
+from clarion.base.options import check_number
 from clarion.sample.plan import Update
 from clarion.sample.sampler import AffineSampler
 

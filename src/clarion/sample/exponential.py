@@ -22,8 +22,8 @@ from typing import Literal
 
 import numpy as np
 
+from clarion.base.options import check_choice, check_whole
 from clarion.sample.multistep import MultistepSampler, lagrange_integrals
-from clarion.sample.options import check_choice, check_whole
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 from clarion.base.errors import ClarionError
-from clarion.sample.options import check_number
+from clarion.base.options import check_number
 from clarion.sample.plan import Update
 from clarion.sample.sampler import AffineSampler, final_update
 

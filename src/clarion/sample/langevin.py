@@ -18,8 +18,8 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
+from clarion.base.options import check_number, check_whole
 from clarion.sample.ancestral import ancestral_update
-from clarion.sample.options import check_number, check_whole
 from clarion.sample.plan import Update
 from clarion.sample.sampler import AffineSampler, final_update
 

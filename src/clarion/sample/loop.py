@@ -12,12 +12,12 @@ from torch import Tensor
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, SamplingError
 from clarion.base.names import NameTable
+from clarion.base.options import check_whole
 from clarion.base.streams import SampleStreams
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.guide.rule import rules_round
 from clarion.process.grids import Grid
 from clarion.process.tables import GRIDS
-from clarion.sample.options import check_whole
 from clarion.sample.sampler import Sampler
 from clarion.sample.tables import samplers_of
 

@@ -48,6 +48,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, SamplingError
+from clarion.base.options import check_choice, check_number, check_whole
 from clarion.base.streams import SampleStreams
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import Estimate
@@ -56,7 +57,6 @@ from clarion.guide.rule import SampleSpace, rules_round
 from clarion.process.gaussian import GaussianProcess
 from clarion.process.process import Process
 from clarion.sample.ancestral import DDPMSampler
-from clarion.sample.options import check_choice, check_number, check_whole
 from clarion.sample.plan import Stage
 from clarion.sample.resampling import effective_number, pick, resample
 from clarion.sample.sampler import Sampler, State

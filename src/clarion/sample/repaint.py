@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from clarion.base.options import check_whole
 from clarion.sample.ancestral import ancestral_update
-from clarion.sample.options import check_whole
 from clarion.sample.plan import Update
 from clarion.sample.sampler import AffineSampler
 

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
-from clarion.sample.options import check_whole
+from clarion.base.options import check_whole
 from clarion.verify.finding import Finding
 from clarion.verify.inverse import InverseProblem
 from clarion.verify.scores import DEVIATIONS_ALLOWED

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clarion.base.options import check_choice
 from clarion.denoise.estimate import TokenEstimate
 from clarion.process.tokens import Masking, TokenProcess
-from clarion.sample.options import check_choice
 from clarion.sample.tokens.remasking import check_masks
 from clarion.sample.tokens.sampler import TokenSampler, TokenStage
 

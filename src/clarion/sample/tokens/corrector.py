@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from clarion.base.options import check_number, check_whole
 from clarion.denoise.estimate import TokenEstimate
 from clarion.process.tokens import TokenProcess
-from clarion.sample.options import check_number, check_whole
 from clarion.sample.tokens.ancestral import AncestralTokens
 from clarion.sample.tokens.sampler import TokenStage, at
 from clarion.sample.tokens.tau_leaping import leap

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.denoise.estimate import TokenEstimate
 from clarion.process.tokens import Masking, TokenProcess
-from clarion.sample.options import check_number
 from clarion.sample.tokens.sampler import TokenSampler, TokenStage
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from clarion.base.chart import Chart, Series
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_whole
 from clarion.process.grids import Karras
-from clarion.sample.options import check_whole
 from clarion.verify.doctor import properties
 from clarion.verify.doctor.foreign import check_callable, finite_tensor, name_of, names_of
 from clarion.verify.doctor.order import fine_start_levels, order_findings, uneven_levels

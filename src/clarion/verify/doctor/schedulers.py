@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from clarion.base.chart import Chart
-from clarion.sample.options import check_whole
+from clarion.base.options import check_whole
 from clarion.verify.doctor import properties
 from clarion.verify.doctor.order import order_findings
 from clarion.verify.doctor.properties import NUM_ROWS, Subject, gaussian, normal

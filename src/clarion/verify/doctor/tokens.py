@@ -13,6 +13,7 @@ from torch import Tensor
 
 from clarion.base.chart import Chart, Series
 from clarion.base.names import NameTable
+from clarion.base.options import check_whole
 from clarion.base.streams import mix_seed
 from clarion.denoise.exact.tokens import (
     TokenDistribution,
@@ -20,7 +21,6 @@ from clarion.denoise.exact.tokens import (
     markov_chain,
     total_variation,
 )
-from clarion.sample.options import check_whole
 from clarion.verify.doctor.foreign import ForeignError, call, check_callable, name_of, tensor
 from clarion.verify.finding import Finding
 from clarion.verify.report import Report

@@ -1,24 +1,38 @@
-"""Checks on the options of samplers, made when a sampler is built."""
+"""Checks on the options of samplers and rules, made when one is built."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral, Real
 
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
 
 
-def check_number(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Refuse what is not a number in [low, high]; a `high` of infinity allows any finite number.
+def check_number(
+    name: str,
+    value: float,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    excludes_low: bool = False,
+) -> None:
+    """Refuse what is not a number in [low, high]; infinite ends allow any finite number.
 
     Raises:
         ClarionError: naming the option, the value and what is allowed.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or math.isinf(value):
-        allowed = f"at least {low:g}" if math.isinf(high) else f"in [{low:g}, {high:g}]"
-        raise ClarionError(f"{name} must be a finite number {allowed}, got {value!r}.")
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    is_within = is_number and low <= value <= high and not math.isinf(value)
+    if not is_within or (excludes_low and value == low):
+        if math.isinf(low):
+            allowed = ""
+        elif excludes_low:
+            allowed = f" above {low:g}" + ("" if math.isinf(high) else f" and at most {high:g}")
+        else:
+            allowed = f" at least {low:g}" if math.isinf(high) else f" in [{low:g}, {high:g}]"
+        raise ClarionError(f"{name} must be a finite number{allowed}, got {value!r}.")
 
 
 def check_whole(name: str, value: int, low: int, high: float = math.inf) -> None:
@@ -27,7 +41,7 @@ def check_whole(name: str, value: int, low: int, high: float = math.inf) -> None
     Raises:
         ClarionError: naming the option, the value and what is allowed.
     """
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not is_whole or not low <= value <= high:
         allowed = f"at least {low}" if math.isinf(high) else f"in {low}..{int(high)}"
         raise ClarionError(f"{name} must be a whole number, {allowed}, got {value!r}.")
