@@ -141,7 +141,10 @@ def test_a_function_of_ones_own_can_be_what_is_measured(saved_model: Path, files
         ("--measure blurr:2 coarse.npy", "Did you mean 'blur'"),
         ("--measure blur:sigm=2 coarse.npy", "Did you mean 'sigma'"),
         ("--measure downsample:2 coarse.npy --method mmpps", "Did you mean 'mmps'"),
-        ("--measure downsample:2 coarse.npy --sigma-y 0", "clarion: sigma_y must be above 0"),
+        (
+            "--measure downsample:2 coarse.npy --sigma-y 0",
+            "clarion: sigma_y must be a finite number above 0",
+        ),
         ("--measure function:gone.py#f coarse.npy", "There is no file gone.py"),
         ("--measure mask:mask.png coarse.npy", "y must have shape"),
     ],

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 
+from torch import Tensor
+
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
 
@@ -45,6 +47,16 @@ def check_whole(name: str, value: int, low: int, high: float = math.inf) -> None
     if not is_whole or not low <= value <= high:
         allowed = f"at least {low}" if math.isinf(high) else f"in {low}..{int(high)}"
         raise ClarionError(f"{name} must be a whole number, {allowed}, got {value!r}.")
+
+
+def check_tensor(name: str, value: Tensor) -> None:
+    """Refuse what is no tensor.
+
+    Raises:
+        ClarionError: naming the option and the value.
+    """
+    if not isinstance(value, Tensor):
+        raise ClarionError(f"{name} must be a tensor, got {value!r}; torch.as_tensor makes one.")
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -254,12 +254,22 @@ class Doubled(Matrix):
             lambda: PiGDM(Y, Doubled(A), 0.1).bind(SampleSpace((4,))),
             "Doubled has another adjoint: <A x, v> is",
         ),
-        (lambda: DPS(Y, Matrix(A), 0.0), r"sigma_y must be above 0 and finite, got 0\.0"),
+        (lambda: DPS(Y, Matrix(A), 0.0), r"sigma_y must be a finite number above 0, got 0\.0"),
         (lambda: DPS(Y / 0, Matrix(A), 0.1), "y of DPS must be finite numbers"),
         (lambda: DPS(Y.long(), Matrix(A), 0.1), "of a floating-point type"),
-        (lambda: DPS(Y, Matrix(A), 0.1, gamma=-1.0), "gamma must be at least 0 and finite, got -1"),
+        (lambda: DPS(Y, Matrix(A), 0.1, gamma=-1.0), "gamma must be a finite number at least 0"),
         (lambda: MMPS(Y, NonLinear(torch.sin), 0.1), "MMPS needs a linear operator, got sin"),
-        (lambda: PiGDM(Y, Matrix(A), 0.1, num_iterations=0), "num_iterations must be at least 1"),
+        (
+            lambda: PiGDM(Y, Matrix(A), 0.1, num_iterations=0),
+            "num_iterations must be a whole number",
+        ),
+        (lambda: MMPS(Y, Matrix(A), 0.1, num_iterations=2.5), "at least 1, got 2.5"),
+        (
+            lambda: MMPS(Y, "downsample:4", 0.1),
+            "operator of MMPS must be an Operator .*'downsample",
+        ),
+        (lambda: DPS([1.0], Matrix(A), 0.1), r"y of DPS must be a tensor, got \[1\.0\]"),
+        (lambda: DPS(Y, Matrix(A), "0.1"), "sigma_y must be a finite number above 0, got '0"),
         (
             lambda: PiGDM(Y, Mask(torch.ones(4)), 0.1).bind(SampleSpace((4,))),
             r"y must have shape \(4,\), which is what Mask makes of samples of shape \(4,\); "

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.base.shapes import expand_like
 from clarion.guide.measurement.rule import Map, Measured
 
@@ -39,8 +38,7 @@ class DPS(Measured):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.gamma < math.inf:
-            raise ClarionError(f"gamma must be at least 0 and finite, got {self.gamma}.")
+        check_number("gamma", self.gamma, 0)
 
     def solve(self, residual: Tensor, mean: Tensor, level: Tensor, covariance: Map) -> Tensor:
         return residual / expand_like(self.sigma_y**2 + self.gamma * level**2, residual)

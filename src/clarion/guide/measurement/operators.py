@@ -9,15 +9,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
+from clarion.base.options import check_choice, check_number, check_tensor, check_whole
 from clarion.guide.measurement.operator import Operator
 from clarion.guide.trial import name_of
+
+Boundary: TypeAlias = Literal["circular", "reflected"]
 
 OperatorFunction: TypeAlias = Callable[[Tensor], Tensor]
 """(batch, *shape) in data units -> (batch, *shape of y), each sample by itself."""
@@ -34,6 +37,7 @@ class Mask(Operator):
     mask: Tensor = field(metadata={"form": "FILE"})
 
     def __post_init__(self) -> None:
+        check_tensor("mask", self.mask)
         if not ((self.mask == 0) | (self.mask == 1)).all():
             raise ClarionError("mask must hold nothing but 0 and 1.")
 
@@ -62,8 +66,7 @@ class Downsample(Operator):
     factor: int
 
     def __post_init__(self) -> None:
-        if self.factor < 1:
-            raise ClarionError(f"factor must be at least 1, got {self.factor}.")
+        check_whole("factor", self.factor, 1)
 
     def __call__(self, x: Tensor) -> Tensor:
         for axis in spatial_axes(x.shape[1:]):
@@ -91,11 +94,11 @@ class Blur(Operator):
     """
 
     sigma: float
-    boundary: Literal["circular", "reflected"] = "circular"
+    boundary: Boundary = "circular"
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma < math.inf:
-            raise ClarionError(f"sigma of blur must be above 0 and finite, got {self.sigma}.")
+        check_number("sigma of blur", self.sigma, 0, excludes_low=True)
+        check_choice("boundary", self.boundary, get_args(Boundary))
 
     def __call__(self, x: Tensor) -> Tensor:
         for axis in spatial_axes(x.shape[1:]):
@@ -123,8 +126,8 @@ class FourierMask(Operator):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.fraction <= 1:
-            raise ClarionError(f"fraction must be in (0, 1], got {self.fraction}.")
+        check_number("fraction", self.fraction, 0, 1, excludes_low=True)
+        check_whole("seed", self.seed, 0)
 
     def __call__(self, x: Tensor) -> Tensor:
         frequencies = torch.fft.fftn(x, dim=spatial_axes(x.shape[1:]), norm="ortho")
@@ -153,6 +156,7 @@ class Matrix(Operator):
     A: Tensor
 
     def __post_init__(self) -> None:
+        check_tensor("A", self.A)
         if self.A.ndim != 2:
             raise ClarionError(f"A must have shape (dim_y, dim), got {tuple(self.A.shape)}.")
 

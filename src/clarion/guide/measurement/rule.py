@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number, check_tensor, check_whole
 from clarion.base.shapes import are_finite, expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
@@ -57,8 +57,13 @@ class Measured(Guidance):
     def __post_init__(self) -> None:
         super().__post_init__()
         name = type(self).__name__
-        if not 0 < self.sigma_y < math.inf:
-            raise ClarionError(f"sigma_y must be above 0 and finite, got {self.sigma_y}.")
+        check_number("sigma_y", self.sigma_y, 0, excludes_low=True)
+        check_tensor(f"y of {name}", self.y)
+        if not isinstance(self.operator, Operator):
+            raise ClarionError(
+                f"operator of {name} must be an Operator such as Downsample(4), got "
+                f"{self.operator!r}; NonLinear takes a function."
+            )
         if not (self.y.is_floating_point() and self.y.isfinite().all()):
             raise ClarionError(f"y of {name} must be finite numbers, of a floating-point type.")
         if self.needs_linear and not self.operator.is_linear:
@@ -152,8 +157,7 @@ class MatchedCovariance(Measured):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_iterations < 1:
-            raise ClarionError(f"num_iterations must be at least 1, got {self.num_iterations}.")
+        check_whole("num_iterations", self.num_iterations, 1)
 
     @abstractmethod
     def spread(self, v: Tensor, level: Tensor, covariance: Map) -> Tensor:
