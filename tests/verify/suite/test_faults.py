@@ -6,9 +6,9 @@ import pytest
 
 from clarion.denoise import DenoiserWrapper, Estimate
 from clarion.denoise.parametrization import PARAMETRIZATIONS
-from clarion.guide import CFG
+from clarion.guide import CFG, Adaptive
 from clarion.guide.rule import Guidance
-from clarion.process import GRIDS, VPLinear
+from clarion.process import EDM, GRIDS, VPLinear
 from clarion.process.grids import Grid
 from clarion.sample import AffineSampler
 from clarion.sample.ancestral import DDIMSampler, DDPMSampler
@@ -20,6 +20,7 @@ from clarion.verify.suite.guidance import KNOWN_ANSWERS, examine_guidance
 from clarion.verify.suite.parametrizations import examine_parametrization
 from clarion.verify.suite.processes import DEFINITIONS, NOISE_LEVELS, examine_process_as
 from clarion.verify.suite.samplers import _point_findings, examine_sampler
+from clarion.verify.suite.savings import saving_findings
 
 
 def failing(report):
@@ -182,6 +183,16 @@ def test_a_faulty_rule_is_caught(wrapper, property_that_fails):
     (answer,) = (a for a in KNOWN_ANSWERS["cfg"] if a.setting == "cfg:3")
     report = examine_guidance("faulty", CFG, [replace(answer, rule=rule_of(wrapper))])
     assert property_that_fails in failing(report)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "where"), [(-1.0, "while noise hides the classes"), (0.998, None), (1.0, "seen")]
+)
+def test_adaptive_guidance_that_rests_too_early_or_never_is_caught(gamma, where):
+    findings = saving_findings("faulty", Adaptive(3.0, gamma), "edm", EDM())
+    failures = [finding.what for finding in findings if not finding.passed]
+    assert len(failures) == (where is not None)
+    assert all(failure.endswith(str(where)) for failure in failures)
 
 
 def test_an_interval_without_its_ends_is_caught():

@@ -49,6 +49,7 @@ from clarion.verify.suite.limits import (
     on_mean,
     shrunk_by_its_largest_value,
 )
+from clarion.verify.suite.savings import saving_findings
 from clarion.verify.suite.slopes import (
     class_model,
     detached_on_mean,
@@ -136,7 +137,7 @@ KNOWN_ANSWERS: dict[str, Sequence[KnownAnswer]] = {
         KnownAnswer("cfg_zero:3", CFGZero(3.0), best_fit(3.0)),
     ),
     "adaptive": (
-        KnownAnswer("adaptive:1", Adaptive(1.0), tilted(1.0)),
+        KnownAnswer("adaptive:1,gamma=1", Adaptive(1.0, 1.0), tilted(1.0)),
         KnownAnswer("adaptive:3", Adaptive(3.0), tilted(3.0)),
     ),
     "auto": (
@@ -204,6 +205,8 @@ def examine_guidance(
     for answer in answers:
         for process_name, cls in PROCESSES.items():
             findings += _score_findings(name, answer, process_name, cls())
+            if isinstance(answer.rule, Adaptive) and answer.rule.remembers:
+                findings += saving_findings(name, answer.rule, process_name, cls())
         if answer.samples is not None:
             process = PROCESSES["vp_linear"]()
             x = draw(
