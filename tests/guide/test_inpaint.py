@@ -69,3 +69,10 @@ def test_replacement_is_biased_as_derived(r):
 def test_what_does_not_fit_is_refused(known, mask, message):
     with pytest.raises(ClarionError, match=message):
         Inpaint(known, mask).bind(SampleSpace((2, 2, 2)))
+
+
+def test_lists_are_refused_by_name():
+    with pytest.raises(ClarionError, match=r"known of inpaint must be a tensor, got \[1\]"):
+        Inpaint([1], torch.zeros(1))
+    with pytest.raises(ClarionError, match=r"mask of inpaint must be a tensor, got \[0\]"):
+        Inpaint(torch.zeros(1), [0])

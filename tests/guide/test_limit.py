@@ -67,8 +67,13 @@ def test_they_are_typed_in_data_units():
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda: Clip(1.0, 0.0), r"low must lie below high, both finite, got 1\.0 and 0\.0"),
-        (lambda: DynamicThreshold(percentile=0.0), r"percentile must be in \(0, 100\], got 0\.0"),
+        (lambda: Clip(1.0, 0.0), r"low must lie below high, got 1\.0 and 0\.0"),
+        (lambda: Clip("a"), "low must be a finite number, got 'a'"),
+        (lambda: Clip(0.0, "b"), "high must be a finite number, got 'b'"),
+        (
+            lambda: DynamicThreshold(percentile=0.0),
+            r"percentile must be a finite number above 0 and at most 100",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused(act, message):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.denoiser import Denoiser
 from clarion.guide.rule import Guidance, SampleSpace, rules_round
@@ -38,8 +38,7 @@ class ByClassifier(Guidance):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not math.isfinite(self.scale):
-            raise ClarionError(f"scale must be a finite number, got {self.scale}.")
+        check_number("scale", self.scale)
         if not isinstance(self.classifier, NoisyClassifier):
             raise ClarionError(f"classifier must be a NoisyClassifier, got {self.classifier!r}.")
         data = self.classifier.data

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_tensor
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.rule import Guidance, SampleSpace
@@ -41,6 +42,8 @@ class Inpaint(Guidance):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_tensor("known of inpaint", self.known)
+        check_tensor("mask of inpaint", self.mask)
         if not ((self.mask == 0) | (self.mask == 1)).all():
             raise ClarionError("mask of inpaint must hold nothing but 0 and 1.")
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
@@ -32,10 +33,10 @@ class _Limit(Guidance):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not -math.inf < self.low < self.high < math.inf:
-            raise ClarionError(
-                f"low must lie below high, both finite, got {self.low} and {self.high}."
-            )
+        check_number("low", self.low)
+        check_number("high", self.high)
+        if not self.low < self.high:
+            raise ClarionError(f"low must lie below high, got {self.low} and {self.high}.")
 
     @abstractmethod
     def limit(self, data: Tensor) -> Tensor:
@@ -95,8 +96,7 @@ class DynamicThreshold(_Limit):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.percentile <= 100:
-            raise ClarionError(f"percentile must be in (0, 100], got {self.percentile}.")
+        check_number("percentile", self.percentile, 0, 100, excludes_low=True)
 
     def limit(self, data: Tensor) -> Tensor:
         centre, half = (self.low + self.high) / 2, (self.high - self.low) / 2

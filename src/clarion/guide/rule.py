@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from clarion.base.codec import Codec
 from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.denoise.denoiser import Denoiser, DenoiserWrapper, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.denoise.known_data import KnownData
@@ -105,6 +106,8 @@ class Guidance(ABC):
     t_high: float = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_number("t_low", self.t_low)
+        check_number("t_high", self.t_high)
         if not 0 <= self.t_low <= self.t_high <= 1:
             raise ClarionError(
                 f"The guidance interval must satisfy 0 <= t_low <= t_high <= 1, "

@@ -145,8 +145,7 @@ class ParticleSampler(Sampler):
     )
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.scale):
-            raise ClarionError(f"scale must be a finite number, got {self.scale}.")
+        check_number("scale", self.scale)
         check_whole("num_particles", self.num_particles, 1)
         check_number("ess_threshold", self.ess_threshold, 0, 1)
         check_choice("choose", self.choose, get_args(Choose))

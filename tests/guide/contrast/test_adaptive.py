@@ -157,7 +157,7 @@ def test_terms_are_added_up_for_the_rows_that_are_left():
 
 
 def test_bad_settings():
-    with pytest.raises(ClarionError, match=r"gamma must be in \[-1, 1\], got 1\.5"):
+    with pytest.raises(ClarionError, match=r"gamma must be a finite number in \[-1, 1\], got 1\.5"):
         Adaptive(3.0, 1.5)
     with pytest.raises(ClarionError, match="needs a condition to steer towards; got none"):
         Adaptive(3.0)(DENOISER)(X, T)

@@ -72,7 +72,7 @@ def test_equal_and_zero_estimates_are_left_alone():
     ("settings", "message"),
     [
         ({"eta": float("nan")}, "eta must be a finite number, got nan"),
-        ({"norm_threshold": 0.0}, r"norm_threshold must be above 0, got 0\.0"),
+        ({"norm_threshold": 0.0}, r"norm_threshold must be a finite number above 0, got 0\.0"),
         ({"momentum": -1.0}, r"momentum must lie between -1 and 1, got -1\.0"),
     ],
 )

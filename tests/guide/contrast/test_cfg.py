@@ -254,13 +254,23 @@ def test_guidance_keeps_the_type_of_x_t():
     assert mean.mean.dtype == torch.float32
 
 
-@pytest.mark.parametrize("scale", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("scale", [math.nan, math.inf, -math.inf, "3"])
 def test_bad_scale(scale):
-    with pytest.raises(ClarionError, match=f"guidance_scale must be a finite number, got {scale}"):
+    with pytest.raises(
+        ClarionError, match=f"guidance_scale must be a finite number, got {scale!r}"
+    ):
         CFG(scale)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.7, 0.2), (-0.1, 0.5), (0.5, 1.1), (math.nan, 1.0)])
+@pytest.mark.parametrize("low", [math.nan, "a"])
+def test_an_end_that_is_no_number(low):
+    with pytest.raises(ClarionError, match=f"t_low must be a finite number, got {low!r}"):
+        CFG(3.0, t_low=low)
+    with pytest.raises(ClarionError, match=f"t_high must be a finite number, got {low!r}"):
+        CFG(3.0, t_high=low)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.7, 0.2), (-0.1, 0.5), (0.5, 1.1)])
 def test_bad_interval(low, high):
     with pytest.raises(ClarionError, match=f"0 <= t_low <= t_high <= 1, got {low} and {high}"):
         CFG(3.0, t_low=low, t_high=high)

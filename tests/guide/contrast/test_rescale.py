@@ -47,7 +47,7 @@ def test_scale_one_and_zero():
 
 
 def test_bad_settings():
-    with pytest.raises(ClarionError, match=r"phi must be in \[0, 1\], got 1\.5"):
+    with pytest.raises(ClarionError, match=r"phi must be a finite number in \[0, 1\], got 1\.5"):
         Rescale(3.0, 1.5)
     with pytest.raises(ClarionError, match=r"2 or more elements, got shape \(1,\)"):
         RULE.bind(SampleSpace((1,)))

@@ -81,9 +81,9 @@ def test_stops_are_counted_in_each_run_afresh():
     torch.testing.assert_close(second, expected, **SAME)
 
 
-@pytest.mark.parametrize("zero_init", [-1, True])
+@pytest.mark.parametrize("zero_init", [-1, True, 1.5])
 def test_bad_settings(zero_init):
-    with pytest.raises(ClarionError, match=f"must be a number of stops, got {zero_init}"):
+    with pytest.raises(ClarionError, match=f"must be a whole number, at least 0, got {zero_init}"):
         CFGZero(3.0, zero_init)
 
 

@@ -300,6 +300,8 @@ KNOWN = torch.tensor([0, 1, 2])
             lambda: Infill(KNOWN, KNOWN).bind(SampleSpace((3,))),
             r"a mask of bools, got torch\.int64 and torch\.int64",
         ),
+        (lambda: Infill([1], KNOWN > 0), r"known of infill must be a tensor, got \[1\]"),
+        (lambda: Infill(KNOWN, [True]), r"mask of infill must be a tensor, got \[True\]"),
         (
             lambda: TokenClassifierGuidance(1.0, LogLinear(Masking(4)))(labelled(Masking(3))),
             "must have the denoiser's process",

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
-from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.compose import evaluate_each
@@ -49,8 +49,7 @@ class Adaptive(CFG):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not -1 <= self.gamma <= 1:
-            raise ClarionError(f"gamma must be in [-1, 1], got {self.gamma}.")
+        check_number("gamma", self.gamma, -1, 1)
 
     @property
     def remembers(self) -> bool:

@@ -10,13 +10,13 @@ Source: Sadat, Hilliges & Weber 2024, arXiv 2410.02416, section 4.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Visit
 from clarion.denoise.estimate import Estimate
@@ -43,10 +43,10 @@ class APG(Contrast):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not math.isfinite(self.eta):
-            raise ClarionError(f"eta must be a finite number, got {self.eta}.")
-        if self.norm_threshold is not None and not 0 < self.norm_threshold < math.inf:
-            raise ClarionError(f"norm_threshold must be above 0, got {self.norm_threshold}.")
+        check_number("eta", self.eta)
+        if self.norm_threshold is not None:
+            check_number("norm_threshold", self.norm_threshold, 0, excludes_low=True)
+        check_number("momentum", self.momentum)
         if not -1 < self.momentum < 1:
             raise ClarionError(f"momentum must lie between -1 and 1, got {self.momentum}.")
 

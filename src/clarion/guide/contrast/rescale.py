@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Visit
 from clarion.denoise.estimate import Estimate
@@ -40,8 +41,7 @@ class Rescale(Contrast):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.phi <= 1:
-            raise ClarionError(f"phi must be in [0, 1], got {self.phi}.")
+        check_number("phi", self.phi, 0, 1)
 
     def bind(self, space: SampleSpace) -> Self:
         if math.prod(space.shape) < 2:

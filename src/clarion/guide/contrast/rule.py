@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -13,6 +12,7 @@ from torch import Tensor
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
+from clarion.base.options import check_number
 from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
@@ -42,10 +42,7 @@ class Contrast(Guidance):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not math.isfinite(self.guidance_scale):
-            raise ClarionError(
-                f"guidance_scale must be a finite number, got {self.guidance_scale}."
-            )
+        check_number("guidance_scale", self.guidance_scale)
         if self.schedule not in SHAPES:
             raise ClarionError(describe_unknown("schedule", self.schedule, list(SHAPES)))
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
-from clarion.base.errors import ClarionError
+from clarion.base.options import check_whole
 from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
@@ -48,8 +48,7 @@ class CFGZero(CFG):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.zero_init, bool) or self.zero_init < 0:
-            raise ClarionError(f"zero_init must be a number of stops, got {self.zero_init}.")
+        check_whole("zero_init", self.zero_init, 0)
 
     def is_active_at(self, t: float) -> bool:
         return Guidance.is_active_at(self, t) if self.zero_init else super().is_active_at(t)

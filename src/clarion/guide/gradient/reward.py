@@ -29,6 +29,7 @@ from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number
 from clarion.base.shapes import are_finite, expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
@@ -74,8 +75,7 @@ class Reward(Guidance):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not math.isfinite(self.scale):
-            raise ClarionError(f"scale must be a finite number, got {self.scale}.")
+        check_number("scale", self.scale)
         for name, allowed in (("gradient", get_args(Gradient)), ("added_to", get_args(AddedTo))):
             if getattr(self, name) not in allowed:
                 known = " or ".join(map(repr, allowed))

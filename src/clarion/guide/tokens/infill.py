@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_tensor
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate, TokenEstimate
 from clarion.guide.rule import Guidance, SampleSpace
@@ -34,6 +35,11 @@ class Infill(Guidance):
 
     known: Tensor
     mask: Tensor
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_tensor("known of infill", self.known)
+        check_tensor("mask of infill", self.mask)
 
     def bind(self, space: SampleSpace) -> Self:
         for name in ("known", "mask"):
