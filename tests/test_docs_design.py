@@ -28,6 +28,13 @@ def test_the_table_is_what_was_measured() -> None:
     assert len(FOUND["tfbind8"]["seeds"]) == 8
 
 
+def test_the_front_page_says_the_same() -> None:
+    readme = (ROOT / "README.md").read_text().replace("\n", " ")
+    ours, random = (FOUND["tfbind8"][key]["p50"] for key in ("summary", "random"))
+    said = f"{ours['mean']:.3f} ± {ours['standard_error']:.3f} in the median of 128, random"
+    assert f"{said} sequences {random['mean']:.3f}" in readme
+
+
 def test_asking_for_more_than_0_7_hardly_pays() -> None:
     reached = {row["asked"]: row["p50"] for row in FOUND["tfbind8"]["curve"] if row["scale"] == 4.0}
     assert reached[0.7] - reached[0.4] > 0.3
