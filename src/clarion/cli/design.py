@@ -24,6 +24,7 @@ from clarion.domains.sequence.data import SequenceData
 from clarion.domains.sequence.design.known import open_known, with_target
 from clarion.domains.sequence.design.report import picture, summary, to_csv
 from clarion.domains.sequence.design.search import Search, SearchConfig
+from clarion.domains.sequence.distance import nearest
 from clarion.nets.transformer import TransformerConfig
 from clarion.process.tokens import Masking
 from clarion.run.config import OptimizerConfig, TrainConfig
@@ -83,9 +84,10 @@ def main(arguments: list[str]) -> int:
         ensemble = fit_ensemble(known.tokens, known.values, size, options.ensemble, progress.count)
     with CountProgress("settings") as progress:
         designs = Search(model, ensemble, known, options.search).run(progress.count)
-    write_bytes(options.out / "designs.csv", to_csv(designs, known).encode())
-    picture(designs, known, options.target).savefig(options.out / "designs.png", dpi=110)
-    found = summary(designs, known)
+    near = nearest(designs.texts, known.texts)
+    write_bytes(options.out / "designs.csv", to_csv(designs, known, near).encode())
+    picture(designs, known, near, options.target).savefig(options.out / "designs.png", dpi=110)
+    found = summary(designs, known, near)
     write_json(options.out / "design.json", found)
     print(json.dumps(found) if options.json else _in_words(found, options))
     return 0

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from clarion.base.choices import draw_choices
 from clarion.base.shapes import expand_like
@@ -35,13 +36,9 @@ class Estimate:
         """The numbers in which estimates are combined, (batch, ...): here the mean."""
         return self.mean
 
-    def of(self, values: Tensor) -> Estimate:
-        """An estimate of the same kind with other values."""
-        return Estimate(values)
-
     def joined(self, f: Callable[..., Tensor], *others: Estimate) -> Estimate:
         """A linear function of the numbers in which this estimate and others are combined."""
-        return self.of(f(self.values, *(other.values for other in others)))
+        return Estimate(f(self.values, *(other.values for other in others)))
 
     def noise(self, process: GaussianProcess, x_t: Tensor, t: Tensor) -> Tensor:
         """E[noise | x_t] = (x_t - alpha mean) / sigma."""
@@ -139,9 +136,6 @@ class TokenEstimate(Estimate):
     def values(self) -> Tensor:
         return self.logits
 
-    def of(self, values: Tensor) -> TokenEstimate:
-        return TokenEstimate(values)
-
     def joined(self, f: Callable[..., Tensor], *others: Estimate) -> TokenEstimate:
         logits = f(self.values, *(other.values for other in others))
         tilts = [e.tilt if isinstance(e, TokenEstimate) else None for e in (self, *others)]
@@ -168,3 +162,14 @@ class TokenEstimate(Estimate):
         zeros differ.
         """
         return TokenEstimate(probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log())
+
+    @staticmethod
+    def of_tokens(tokens: Tensor, vocabulary: int, like: Tensor) -> TokenEstimate:
+        """The estimate that is certain of these tokens.
+
+        Args:
+            tokens: (..., length), 0..vocabulary - 1.
+            vocabulary: number of different tokens.
+            like: of the type of the logits.
+        """
+        return TokenEstimate.of_probabilities(F.one_hot(tokens, vocabulary).to(like.dtype))

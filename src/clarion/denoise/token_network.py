@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from clarion.base.condition import Condition
 from clarion.denoise.asked import AskedNetwork
@@ -43,7 +42,7 @@ class TokenNetworkDenoiser(AskedNetwork, Denoiser):
         logits = logits.to(dtype)
         if not isinstance(self.process, Masking):
             return TokenEstimate(logits)
-        is_masked = (x_t == self.process.mask).unsqueeze(-1)
-        own = F.one_hot(x_t.where(x_t != self.process.mask, 0), self.process.vocabulary)
-        certain = TokenEstimate.of_probabilities(own.to(logits.dtype)).logits
-        return TokenEstimate(torch.where(is_masked, logits, certain))
+        is_masked = x_t == self.process.mask
+        visible = x_t.masked_fill(is_masked, 0)
+        certain = TokenEstimate.of_tokens(visible, self.process.vocabulary, logits).logits
+        return TokenEstimate(torch.where(is_masked.unsqueeze(-1), logits, certain))

@@ -247,7 +247,7 @@ class ParticleSampler(Sampler):
     def step(self, stage: ParticleStage, state: State, estimate: Estimate, noise: Any) -> State:
         *inner, others, before = state
         fresh, guesses, uniform = noise
-        own = estimate if estimate.untwisted is None else estimate.of(estimate.untwisted)
+        own = estimate if estimate.untwisted is None else Estimate(estimate.untwisted)
         if stage.next_t == 0:  # what the sampler leaves is x0: weigh that, and leave it to `finish`
             inner = self.sampler.step(stage.inner, tuple(inner), own, fresh)
             rewards, others = self._weigh(self._rewards(inner[0]), others)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from clarion.denoise.estimate import TokenEstimate
 from clarion.process.tokens import Masking
 from clarion.sample import TOKEN_SAMPLERS, ParticleSampler, ValueDecodingSampler
 from clarion.sample.tokens.ancestral import AncestralTokens
@@ -49,7 +50,7 @@ class Sharpened(AncestralTokens):
     """A temperature of 0.9."""
 
     def transition(self, stage, x, estimate):
-        return super().transition(stage, x, estimate.of(estimate.logits / 0.9))
+        return super().transition(stage, x, TokenEstimate(estimate.logits / 0.9))
 
 
 class Leaky(TauLeaping):

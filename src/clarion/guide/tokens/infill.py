@@ -7,7 +7,6 @@ from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
@@ -77,7 +76,7 @@ class Infill(Guidance):
     ) -> Estimate:
         estimate = denoiser(torch.where(self.mask, self.known, x_t), t, condition)
         assert isinstance(estimate, TokenEstimate), "a token process has token estimates"
-        own = F.one_hot(self.known.where(self.mask, 0), denoiser.process.vocabulary)
-        certain = TokenEstimate.of_probabilities(own.to(estimate.values.dtype)).logits
-        logits = torch.where(self.mask.unsqueeze(-1), certain, estimate.values)
+        known, vocabulary = self.known.where(self.mask, 0), denoiser.process.vocabulary
+        certain = TokenEstimate.of_tokens(known, vocabulary, estimate.logits).logits
+        logits = torch.where(self.mask.unsqueeze(-1), certain, estimate.logits)
         return TokenEstimate(logits, estimate.tilt)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from dataclasses import asdict
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from clarion.base.chart import COLOURS
 from clarion.domains.sequence.design.known import Known
 from clarion.domains.sequence.design.search import Designs
-from clarion.domains.sequence.distance import diversity, nearest
+from clarion.domains.sequence.distance import diversity
+
+Nearest: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Of each design the distance to the nearest known sequence, and its number; see `nearest`."""
 
 
-def to_csv(designs: Designs, known: Known) -> str:
+def to_csv(designs: Designs, known: Known, near: Nearest) -> str:
     """A row for each: predicted value, interval, the nearest known sequence and its distance."""
-    far, places = nearest(designs.texts, known.texts)
+    far, places = near
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["sequence", "predicted", "low", "high", "distance", "nearest", "its_value"])
@@ -36,9 +41,8 @@ def to_csv(designs: Designs, known: Known) -> str:
     return stream.getvalue()
 
 
-def summary(designs: Designs, known: Known) -> dict[str, Any]:
+def summary(designs: Designs, known: Known, near: Nearest) -> dict[str, Any]:
     """What was chosen, on what evidence, and what came out."""
-    far, _ = nearest(designs.texts, known.texts)
     return {
         "num_designs": len(designs.texts),
         "asked": designs.asked,
@@ -47,17 +51,12 @@ def summary(designs: Designs, known: Known) -> dict[str, Any]:
         "known_median": float(known.values.median()),
         "known_best": [float(known.values.min()), float(known.values.max())],
         "diversity": diversity(designs.texts),
-        "median_distance_to_known": float(np.median(far)),
-        "trials": [vars_of(trial) for trial in designs.trials],
+        "median_distance_to_known": float(np.median(near[0])),
+        "trials": [asdict(trial) for trial in designs.trials],
     }
 
 
-def vars_of(trial: Any) -> dict[str, float]:
-    """The fields of a trial."""
-    return {name: getattr(trial, name) for name in ("asked", "scale", "merit", "share_new")}
-
-
-def picture(designs: Designs, known: Known, target: str) -> Figure:
+def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figure:
     """How designs compare with what is known; what each setting promised."""
     figure = Figure(figsize=(11, 3.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
@@ -75,7 +74,7 @@ def picture(designs: Designs, known: Known, target: str) -> Figure:
     left.set(title="Values", xlabel=target, ylabel="density")
     left.legend(fontsize=8, frameon=False)
 
-    far, _ = nearest(designs.texts, known.texts)
+    far = near[0]
     ends = np.stack([
         (designs.predicted - designs.low).clamp(min=0).numpy(),
         (designs.high - designs.predicted).clamp(min=0).numpy(),
