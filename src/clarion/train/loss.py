@@ -98,10 +98,16 @@ def batch_loss(
         condition: what is known of each sample.
         spec: says how often each condition is hidden.
     """
-    n, device = len(x0), x0.device
     if condition is not None:
-        condition = condition.keep_where(
-            {name: torch.rand(n, device=device) >= entry.dropout for name, entry in spec.items()}
-        )
-    t = loss.stratified_times(n, device)
+        condition = hide_at_random(condition, spec)
+    t = loss.stratified_times(len(x0), x0.device)
     return loss(denoiser, x0, t, loss.process.noise_like(x0), condition).mean()
+
+
+def hide_at_random(condition: Condition, spec: ConditionSpec) -> Condition:
+    """The same with each value absent as often as its entry's `dropout` says, to learn "absent"."""
+    kept = {}
+    for name, entry in spec.items():
+        present = condition.present[name]
+        kept[name] = torch.rand(len(present), device=present.device) >= entry.dropout
+    return condition.keep_where(kept)
