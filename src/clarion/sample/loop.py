@@ -92,7 +92,7 @@ def sample(
         if start.shape != like.shape:
             wanted, given = tuple(like.shape), tuple(start.shape)
             raise ClarionError(f"start must have shape {wanted}, got {given}.")
-        state = (start.to(like).repeat_interleave(count, dim=0), *state[1:])
+        state = (start.to(state[0]).repeat_interleave(count, dim=0), *state[1:])
     if condition is not None and count > 1:
         condition = condition.repeat(count)
     sampler = sampler.given(condition)
@@ -111,7 +111,7 @@ def sample(
             callback(done, len(plan.stages), estimate)
 
     x0 = sampler.finish(state, streams)
-    _check_finite(x0, denoiser, sampler, faults)
+    _check_finite(sampler.is_finite(state), denoiser, sampler, faults)
     return x0
 
 
@@ -206,19 +206,20 @@ REMEDIES = {"guidance_scale": "smaller", "scale": "smaller", "sigma_y": "larger"
 
 
 def _check_finite(
-    x: Tensor, denoiser: Denoiser, sampler: Sampler, faults: Mapping[str, Tensor]
+    is_finite: Tensor, denoiser: Denoiser, sampler: Sampler, faults: Mapping[str, Tensor]
 ) -> None:
-    num_bad = int((~x.isfinite()).flatten(1).any(dim=1).sum())
+    num_bad = int((~is_finite).sum())
     if num_bad:
         known = [fault for fault, rows in faults.items() if rows.any()]
+        remedies = _remedies(denoiser, sampler)
+        advice = f" Try {' or '.join(remedies)}." if remedies else ""
         raise SamplingError(
-            f"{num_bad} of {len(x)} samples drawn with {sampler} are not finite: "
-            f"{' and '.join(known) or 'the model returned NaN or infinity'}. "
-            f"Try {_remedies(denoiser, sampler)}."
+            f"{num_bad} of {len(is_finite)} samples drawn with {sampler} are not finite: "
+            f"{' and '.join(known) or 'the model returned NaN or infinity'}.{advice}"
         )
 
 
-def _remedies(denoiser: Denoiser, sampler: Sampler) -> str:
+def _remedies(denoiser: Denoiser, sampler: Sampler) -> list[str]:
     """What may help with the rules and the sampler that were in use."""
     remedies = [
         f"a {change} {setting} of {type(steering).__name__}"
@@ -226,4 +227,4 @@ def _remedies(denoiser: Denoiser, sampler: Sampler) -> str:
         for setting, change in REMEDIES.items()
         if isinstance(getattr(steering, setting, None), int | float)
     ]
-    return " or ".join([*remedies, "more steps"])
+    return remedies + ["more steps"] * sampler.can_diverge

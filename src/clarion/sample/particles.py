@@ -165,6 +165,10 @@ class ParticleSampler(Sampler):
         return self.sampler.order
 
     @property
+    def can_diverge(self) -> bool:
+        return self.sampler.can_diverge
+
+    @property
     def is_stochastic(self) -> bool:
         is_drawn = self.choose == "draw" and self.num_particles > 1
         return self.sampler.is_stochastic or is_drawn
@@ -267,10 +271,13 @@ class ParticleSampler(Sampler):
             fresh = moved
         return (*self.sampler.step(stage.inner, tuple(inner), own, fresh), others, rewards)
 
+    def is_finite(self, state: State) -> Tensor:
+        return self._by_sample(self.sampler.is_finite(state[:-2])).all(1)
+
     def finish(self, state: State, streams: SampleStreams) -> Tensor:
         x, others, rewards = (self._by_sample(part) for part in (state[0], *state[-2:]))
         log_weights = others + self.scale * rewards
-        x = self._refuse_lost(x, ~log_weights.amax(1).isfinite())
+        self._refuse_lost(self.is_finite(state) & ~log_weights.amax(1).isfinite())
         if self.choose == "best":
             chosen = (-rewards if self.scale < 0 else rewards).argmax(1)
         elif self.num_particles == 1:
@@ -339,17 +346,12 @@ class ParticleSampler(Sampler):
         """Of which of its particles each of a sample's is then a copy, (batch, particles)."""
         return resample(log_weights, uniform)
 
-    def _refuse_lost(self, x: Tensor, is_lost: Tensor) -> Tensor:
-        """The particles, if the weights of none of their samples are lost by the reward.
-
-        NaN where they are lost because the model, or its guidance, gave no finite particles.
-        """
-        if not is_lost.any():
-            return x
-        num_lost = int((is_lost & x.flatten(1).isfinite().all(1)).sum())
-        if num_lost:
+    @staticmethod
+    def _refuse_lost(is_lost: Tensor) -> None:
+        """Refuse samples whose particles are finite, and have lost their weights by the reward."""
+        if is_lost.any():
             raise SamplingError(
-                f"{num_lost} of {len(x)} samples have no weights: the reward is NaN or infinite "
-                f"for one of their particles, or -infinity, which forbids a sample, for all."
+                f"{int(is_lost.sum())} of {len(is_lost)} samples have no weights: the reward is "
+                f"NaN or infinite for one of their particles, or -infinity, which forbids a "
+                f"sample, for all."
             )
-        return x.masked_fill(is_lost.view(-1, *[1] * (x.ndim - 1)), math.nan)

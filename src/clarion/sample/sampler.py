@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
+from clarion.base.shapes import are_finite
 from clarion.base.streams import SampleStreams
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import Estimate
@@ -27,6 +28,11 @@ class Sampler(ABC):
 
     num_particles = 1
     """How many states it keeps for each sample; the denoiser is asked about all of them."""
+
+    @property
+    def can_diverge(self) -> bool:
+        """Whether its own steps, where they are too long, can make a sample infinite."""
+        return True
 
     @property
     @abstractmethod
@@ -84,6 +90,10 @@ class Sampler(ABC):
     @abstractmethod
     def step(self, stage: Any, state: State, estimate: Any, noise: Any) -> State:
         """The state after a stage, given what the denoiser said of `state[0]`."""
+
+    def is_finite(self, state: State) -> Tensor:
+        """Whether each sample was made of finite numbers alone so far, (batch,) bool."""
+        return are_finite(state[0])
 
     def finish(self, state: State, streams: SampleStreams) -> Tensor:
         """The samples (batch, *shape), out of the state after the last stage."""

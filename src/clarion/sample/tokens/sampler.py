@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clarion.base.choices import draw_choices
 from clarion.base.errors import ClarionError
+from clarion.base.shapes import are_finite
 from clarion.base.streams import SampleStreams
 from clarion.denoise.estimate import TokenEstimate
 from clarion.process.tokens import TokenProcess
@@ -54,7 +55,15 @@ class TokenPlan:
 
 @dataclass(frozen=True)
 class TokenSampler(Sampler):
-    """A way from lost tokens to tokens. A family implements `transition`."""
+    """A way from lost tokens to tokens. A family implements `transition`.
+
+    Its state are the tokens, and whether the probabilities that they were drawn from were all
+    finite: nothing shows of a token that some of them were not.
+    """
+
+    @property
+    def can_diverge(self) -> bool:
+        return False
 
     @property
     def order(self) -> int:
@@ -91,7 +100,8 @@ class TokenSampler(Sampler):
 
     def begin(self, plan: TokenPlan, streams: SampleStreams, like: Tensor) -> State:
         uniform = streams.fine_uniform(like.shape[1:], device=like.device)
-        return (plan.process.lost(uniform),)
+        is_finite = torch.ones(like.shape[:-1], dtype=torch.bool, device=like.device)
+        return plan.process.lost(uniform), is_finite
 
     def draw(self, stage: TokenStage, streams: SampleStreams, like: Tensor) -> Tensor:
         return streams.fine_uniform(like.shape[1:], device=like.device)
@@ -100,7 +110,11 @@ class TokenSampler(Sampler):
         self, stage: TokenStage, state: State, estimate: TokenEstimate, noise: Tensor
     ) -> State:
         probabilities = self.tilted(self.transition(stage, state[0], estimate), estimate)
-        return (draw_choices(probabilities, noise),)
+        is_finite = state[1] & are_finite(probabilities)
+        return draw_choices(probabilities, noise), is_finite
+
+    def is_finite(self, state: State) -> Tensor:
+        return state[1]
 
     @staticmethod
     def tilted(probabilities: Tensor, estimate: TokenEstimate) -> Tensor:
