@@ -303,9 +303,9 @@ def test_a_wrong_reward_is_refused_before_sampling(fn, message):
 @pytest.mark.parametrize("rule", [Adaptive(3.0), APG(3.0, momentum=-0.5)])
 def test_rules_that_remember_rows_are_refused_where_rows_change(rule):
     with pytest.raises(ClarionError, match=f"{type(rule).__name__} remembers .*ess_threshold=0"):
-        ParticleSampler(linear, 1.0, 4).check(rule(DENOISER))
-    ParticleSampler(linear, 1.0, 4, ess_threshold=0.0).check(rule(DENOISER))
-    ParticleSampler(linear, 1.0, 4).check(APG(3.0)(DENOISER))
+        ParticleSampler(linear, 1.0, 4).following(rule(DENOISER))
+    ParticleSampler(linear, 1.0, 4, ess_threshold=0.0).following(rule(DENOISER))
+    ParticleSampler(linear, 1.0, 4).following(APG(3.0)(DENOISER))
 
 
 @pytest.mark.parametrize("is_steered", [False, True])

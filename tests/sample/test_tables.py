@@ -14,6 +14,7 @@ from clarion.run.steering import read_sampler
 from clarion.sample import SAMPLERS, TOKEN_SAMPLERS, sample, samplers_of
 from clarion.sample.ancestral import DDPMSampler
 from clarion.sample.langevin import PredictorCorrectorSampler
+from clarion.sample.tables import default_sampler
 from clarion.sample.tokens.ancestral import AncestralTokens
 from clarion.sample.tokens.confidence import Confidence
 from clarion.sample.tokens.corrector import PredictorCorrector
@@ -27,8 +28,16 @@ TOKENS = TableDenoiser(Masking(2), CHAIN)
 def test_each_kind_of_process_has_its_table():
     assert all(samplers_of(cls()) is SAMPLERS for cls in PROCESSES.values())
     assert all(samplers_of(process) is TOKEN_SAMPLERS for process in (Masking(3), Uniform(3)))
-    with pytest.raises(ClarionError, match=r"No sampler serves .* GaussianProcess, TokenProcess"):
+    with pytest.raises(ClarionError, match=r"none of the kinds GaussianProcess, TokenProcess"):
         samplers_of(type("Other", (Process,), dict.fromkeys(Process.__abstractmethods__))())
+
+
+@pytest.mark.parametrize(("denoiser", "name"), [(NUMBERS, "dpmpp_2m"), (TOKENS, "ancestral")])
+def test_each_kind_of_process_has_its_default(denoiser, name):
+    chosen, num_steps = default_sampler(denoiser.process)
+    assert samplers_of(denoiser.process).name_of(chosen) == name
+    drawn = sample(denoiser, (2,), n=5, sampler=name, num_steps=num_steps)
+    assert torch.equal(sample(denoiser, (2,), n=5), drawn)
 
 
 @pytest.mark.parametrize("name", [n for n in TOKEN_SAMPLERS if n not in ("particles", "svdd")])
@@ -55,11 +64,11 @@ def test_particles_of_tokens_are_typed(tmp_path):
     sampler = read_sampler(f"particles:{typed},num_guesses=4", Masking(2))
     assert (sampler.scale, sampler.num_particles, sampler.num_guesses) == (3.0, 16, 4)
     assert sampler.sampler == AncestralTokens()
-    decoding = read_sampler(f"svdd:{typed}", Masking(2))
+    decoding = read_sampler(f"svdd:{file}#ones:3:16", Masking(2))
     assert isinstance(decoding, ValueDecodingSampler)
     mean = float(sample(TOKENS, (2,), n=200, sampler=decoding, num_steps=4).double().mean())
     assert mean > 0.8  # 1 is as likely as 0 without the reward, which asks for it
-    assert read_sampler(f"particles:{file}#ones:3:16", EDM()).sampler == DDPMSampler()
+    assert read_sampler(f"particles:{file}#ones:3:16", EDM()).sampler is None  # the default of EDM
     with pytest.raises(
         UnknownNameError, match=r"sampler of tokens 'ddpm'\. .*Known: ancestral, tau"
     ):

@@ -24,7 +24,6 @@ from clarion.run.serialize import parse_kind
 from clarion.run.steering import read_rules, read_sampler, steer
 from clarion.sample.loop import Callback, generate, sample_indices
 from clarion.sample.sampler import Sampler
-from clarion.sample.tables import default_sampler
 
 
 class Model:
@@ -118,7 +117,7 @@ class Model:
             guidance: a rule, or several, the first innermost; also as typed, "cfg:3@0.2-0.7".
             sampler: a sampler, or its name, with settings if need be: "ddim:eta=0.5",
                 "particles:FILE.py#FUNCTION:SCALE:NUM"; None takes the default of the process, see
-                `clarion.sample.tables.default_sampler`.
+                `clarion.sample.tables.DEFAULTS`.
             num_steps: steps of the grid; None likewise.
             grid: time grid, or its name, with settings if need be: "karras:rho=5".
             seed: seed of the whole set.
@@ -140,8 +139,7 @@ class Model:
         given = given.to(device)
         spec = self.config.condition
         space = SampleSpace(self.config.shape, self.codec, device, given, spec)
-        default, steps = default_sampler(self.config.process)
-        sampler = default if sampler is None else read_sampler(sampler, self.config.process)
+        sampler = read_sampler(sampler, self.config.process)
         sampler = sampler.bind(space) if isinstance(sampler, Sampler) else sampler
         rules = self.rules(guidance)
         denoiser = steer(self.denoiser, rules, space)
@@ -153,7 +151,7 @@ class Model:
             condition=given,
             sampler=sampler,
             grid=parse_kind(Grid, grid) if isinstance(grid, str) else grid,
-            num_steps=steps if num_steps is None else num_steps,
+            num_steps=num_steps,
             seed=seed,
             callback=callback,
         )

@@ -166,8 +166,9 @@ def parse_kind(
             raise ClarionError(describe_unknown(f"setting of {name}", key, known))
         if key in given:
             raise ClarionError(f"{text!r} gives {key} twice.")
-        if hints[key] in readers:
-            given[key] = readers[hints[key]](value)
+        reader = readers.get(_not_none(hints[key]))
+        if reader is not None:
+            given[key] = reader(value)
             continue
         try:
             given[key] = _read(hints[key], _value(value, hints[key]), f"{name}.{key}", tables)
@@ -252,12 +253,18 @@ def _table_for(cls: type, tables: Tables) -> NameTable | None:
     return next((table for base, table in tables.items() if issubclass(cls, base)), None)
 
 
+def _not_none(hint: Any) -> Any:
+    """The first type of a union that is not None; of another type itself."""
+    is_union = get_origin(hint) in (Union, types.UnionType)
+    return next(a for a in get_args(hint) if a is not type(None)) if is_union else hint
+
+
 def _read(hint: Any, value: Any, where: str, tables: Tables) -> Any:
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         if value is None and type(None) in args:
             return None
-        return _read(next(a for a in args if a is not type(None)), value, where, tables)
+        return _read(_not_none(hint), value, where, tables)
     if isinstance(hint, type) and (dataclasses.is_dataclass(hint) or hint in tables):
         return from_json(hint, value, where, tables)
     if origin is tuple and isinstance(value, list):

@@ -19,7 +19,7 @@ from clarion.run.classifier import load_classifier
 from clarion.run.functions import load_function
 from clarion.run.serialize import TABLES, parse_kind
 from clarion.sample.sampler import Sampler
-from clarion.sample.tables import samplers_of
+from clarion.sample.tables import default_sampler, samplers_of
 
 Load = Callable[[str], Denoiser]
 """Name of a run or a saved model, as `Model.load` takes it -> its denoiser."""
@@ -50,12 +50,15 @@ def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
     return rules
 
 
-def read_sampler(sampler: Sampler | str, process: Process) -> Sampler:
+def read_sampler(sampler: Sampler | str | None, process: Process) -> Sampler:
     """The sampler that was given, as such or as it is typed: "particles:FILE.py#FUNCTION:30:16".
 
     Args:
+        sampler: what was given; None takes the default of the process.
         process: of the model, by which the names are those of samplers of numbers or of tokens.
     """
+    if sampler is None:
+        return default_sampler(process)[0]
     tables = TABLES | {Sampler: samplers_of(process)}
     readers: Mapping[Any, Callable[[str], Any]] = {
         RewardFunction: load_function,

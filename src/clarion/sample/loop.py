@@ -19,7 +19,7 @@ from clarion.guide.rule import rules_round
 from clarion.process.grids import Grid
 from clarion.process.tables import GRIDS
 from clarion.sample.sampler import Sampler
-from clarion.sample.tables import samplers_of
+from clarion.sample.tables import default_sampler, samplers_of
 
 T = TypeVar("T")
 
@@ -35,9 +35,9 @@ def sample(
     n: int | None = None,
     indices: Iterable[int] | None = None,
     condition: Condition | None = None,
-    sampler: Sampler | str = "dpmpp_2m",
+    sampler: Sampler | str | None = None,
     grid: Grid | str = "trailing",
-    num_steps: int = 12,
+    num_steps: int | None = None,
     times: Tensor | None = None,
     start: Tensor | None = None,
     seed: int = 0,
@@ -56,9 +56,10 @@ def sample(
         n: number of samples, then numbered from 0 ...
         indices: ... or the numbers themselves.
         condition: what is asked for, a row for each sample.
-        sampler: a sampler, or a name in `samplers_of` the denoiser's process.
+        sampler: a sampler, or a name in `samplers_of` the denoiser's process; None takes the
+            `default_sampler` of the process.
         grid: where to stop on the way, or a name in `GRIDS`.
-        num_steps: number of steps of that grid, at least 1.
+        num_steps: number of steps of that grid, at least 1; None likewise.
         times: falling times to be used instead of a grid; where they do not end in 0, the result is
             x_t at the last of them.
         start: x_t at the first of the times, (batch, *shape), to go on from; None for noise.
@@ -74,9 +75,11 @@ def sample(
         ClarionError: for a setting that cannot be used.
         SamplingError: if a result is not finite.
     """
-    sampler = _named(sampler, Sampler, samplers_of(denoiser.process))
-    sampler.check(denoiser)
+    default, default_steps = default_sampler(denoiser.process)
+    sampler = default if sampler is None else sampler
+    sampler = _named(sampler, Sampler, samplers_of(denoiser.process)).following(denoiser)
     if times is None:
+        num_steps = default_steps if num_steps is None else num_steps
         times = _named(grid, Grid, GRIDS)(denoiser.process, num_steps)
     if dtype not in (torch.float32, torch.float64):
         raise ClarionError(f"dtype must be torch.float32 or torch.float64, got {dtype}.")

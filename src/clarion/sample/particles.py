@@ -39,7 +39,7 @@ itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias, get_args
 
@@ -56,10 +56,13 @@ from clarion.guide.gradient.reward_function import RewardFunction, bind_reward, 
 from clarion.guide.rule import SampleSpace, rules_round
 from clarion.process.gaussian import GaussianProcess
 from clarion.process.process import Process
+from clarion.process.tables import of_kind
+from clarion.process.tokens import TokenProcess
 from clarion.sample.ancestral import DDPMSampler
 from clarion.sample.plan import Stage
 from clarion.sample.resampling import effective_number, pick, resample
 from clarion.sample.sampler import Sampler, State
+from clarion.sample.tokens.ancestral import AncestralTokens
 
 Choose: TypeAlias = Literal["draw", "best"]
 
@@ -67,6 +70,12 @@ Report: TypeAlias = Callable[[float, Tensor, Tensor], None]
 """Called at each evaluation with its time, the effective number of particles of each sample, in
 [1, num_particles] or 0 where none has a weight yet, (batch,), and whether they were then
 resampled, (batch,) bool."""
+
+MOVERS: Mapping[type[Process], Sampler] = {
+    GaussianProcess: DDPMSampler(),
+    TokenProcess: AncestralTokens(),
+}
+"""Kind of process -> what moves particles if nothing else is said: they draw noise at each step."""
 
 ValueFunction: TypeAlias = Callable[[Tensor, float, Condition | None], Tensor]
 """Noisy data (batch, *shape) in model units, their time, their condition -> what is foretold of the
@@ -114,8 +123,8 @@ class ParticleSampler(Sampler):
             It needs no gradient; -infinity forbids a sample (with num_guesses it is steered round).
         scale: factor of the reward in the exponent.
         num_particles: P, for each sample; the network is asked about each of them.
-        sampler: moves the particles, numbers or tokens; it must draw noise if they are resampled,
-            since copies would stay alike.
+        sampler: moves the particles; it must draw noise if they are resampled, since copies would
+            stay alike. None takes the one in `MOVERS`.
         ess_threshold: resample where the effective number of particles falls below this share of
             them, in [0, 1]; 0: never.
         choose: "draw" a particle in the end by its weight, or keep the "best" by its reward.
@@ -132,7 +141,7 @@ class ParticleSampler(Sampler):
     fn: RewardFunction = field(repr=False, metadata={"form": "FILE.py#FUNCTION"})
     scale: float
     num_particles: int = field()  # not the 1 of other samplers
-    sampler: Sampler = field(default_factory=DDPMSampler, kw_only=True)
+    sampler: Sampler | None = field(default=None, kw_only=True)
     ess_threshold: float = field(default=0.5, kw_only=True)
     choose: Choose = field(default="draw", kw_only=True)
     num_guesses: int = field(default=0, kw_only=True)
@@ -150,11 +159,13 @@ class ParticleSampler(Sampler):
         check_number("ess_threshold", self.ess_threshold, 0, 1)
         check_choice("choose", self.choose, get_args(Choose))
         check_whole("num_guesses", self.num_guesses, 0)
-        if not isinstance(self.sampler, Sampler) or isinstance(self.sampler, ParticleSampler):
+        if isinstance(self.sampler, ParticleSampler) or not isinstance(
+            self.sampler, Sampler | None
+        ):
             raise ClarionError(
                 f"Particles are moved by a sampler such as DDPMSampler(), got {self.sampler!r}."
             )
-        if self.ess_threshold and not self.sampler.is_stochastic:
+        if self.ess_threshold and self.sampler is not None and not self.sampler.is_stochastic:
             raise ClarionError(
                 f"{self.sampler} draws no noise, so that resampled particles would stay alike: "
                 f"take one that does, such as DDPMSampler(){self.otherwise}."
@@ -162,25 +173,36 @@ class ParticleSampler(Sampler):
 
     @property
     def order(self) -> int:
-        return self.sampler.order
+        return 1 if self.sampler is None else self.sampler.order  # 1 is that of all `MOVERS`
 
     @property
     def can_diverge(self) -> bool:
-        return self.sampler.can_diverge
+        return self._mover.can_diverge
 
     @property
     def is_stochastic(self) -> bool:
         is_drawn = self.choose == "draw" and self.num_particles > 1
-        return self.sampler.is_stochastic or is_drawn
+        return is_drawn or self.sampler is None or self.sampler.is_stochastic
+
+    @property
+    def _mover(self) -> Sampler:
+        assert self.sampler is not None, "`following` chooses one"
+        return self.sampler
 
     def bind(self, space: SampleSpace) -> Self:
         fn = bind_reward(self.fn, self.scale, space)
-        return replace(self, fn=fn, sampler=self.sampler.bind(space))
+        sampler = None if self.sampler is None else self.sampler.bind(space)
+        return replace(self, fn=fn, sampler=sampler)
 
     def given(self, condition: Condition | None) -> Self:
         return replace(self, condition=condition)
 
-    def check(self, denoiser: Denoiser) -> None:
+    def following(self, denoiser: Denoiser) -> Self:
+        self._check_rules(denoiser)
+        sampler = of_kind(denoiser.process, MOVERS) if self.sampler is None else self.sampler
+        return replace(self, sampler=sampler.following(denoiser))
+
+    def _check_rules(self, denoiser: Denoiser) -> None:
         outermost, *others = rules = [*rules_round(denoiser), None]
         remembering = next((rule for rule in rules if rule is not None and rule.remembers), None)
         if self.ess_threshold and remembering is not None:
@@ -198,7 +220,7 @@ class ParticleSampler(Sampler):
             )
 
     def plan(self, process: Process, times: Tensor, dtype: torch.dtype = torch.float64) -> Any:
-        plan = self.sampler.plan(process, times, dtype)
+        plan = self._mover.plan(process, times, dtype)
         if isinstance(process, GaussianProcess):
             if self.num_guesses:
                 raise ClarionError(
@@ -227,7 +249,7 @@ class ParticleSampler(Sampler):
         resampling.
         """
         particles = like.unsqueeze(1).expand(-1, self.num_particles, *like.shape[1:])
-        inner = [part.flatten(0, 1) for part in self.sampler.begin(plan, streams, particles)]
+        inner = [part.flatten(0, 1) for part in self._mover.begin(plan, streams, particles)]
         zeros = torch.zeros(len(inner[0]), dtype=torch.float64, device=like.device)
         return (*inner, zeros, zeros)
 
@@ -238,7 +260,7 @@ class ParticleSampler(Sampler):
         for what is not needed.
         """
         particles = self._by_sample(like)
-        noise = self.sampler.draw(stage.inner, streams, particles)
+        noise = self._mover.draw(stage.inner, streams, particles)
         noise = None if noise is None else noise.flatten(0, 1)
         if self.ess_threshold == 0 or self.num_particles == 1:
             return noise, None, None
@@ -253,7 +275,7 @@ class ParticleSampler(Sampler):
         fresh, guesses, uniform = noise
         own = estimate if estimate.untwisted is None else Estimate(estimate.untwisted)
         if stage.next_t == 0:  # what the sampler leaves is x0: weigh that, and leave it to `finish`
-            inner = self.sampler.step(stage.inner, tuple(inner), own, fresh)
+            inner = self._mover.step(stage.inner, tuple(inner), own, fresh)
             rewards, others = self._weigh(self._rewards(inner[0]), others)
             self._resample(stage, others, rewards, None)
             return (*inner, others, rewards)
@@ -269,10 +291,10 @@ class ParticleSampler(Sampler):
             moved = torch.add(fresh, estimate.mean - own.mean, alpha=stage.pull)
             others = others + (fresh.square() - moved.square()).flatten(1).sum(1) / 2
             fresh = moved
-        return (*self.sampler.step(stage.inner, tuple(inner), own, fresh), others, rewards)
+        return (*self._mover.step(stage.inner, tuple(inner), own, fresh), others, rewards)
 
     def is_finite(self, state: State) -> Tensor:
-        return self._by_sample(self.sampler.is_finite(state[:-2])).all(1)
+        return self._by_sample(self._mover.is_finite(state[:-2])).all(1)
 
     def finish(self, state: State, streams: SampleStreams) -> Tensor:
         x, others, rewards = (self._by_sample(part) for part in (state[0], *state[-2:]))

@@ -100,8 +100,7 @@ def noise_levels(process: GaussianProcess, times: Tensor) -> list[float]:
         raise ClarionError(f"times must be a list of 2 or more, got shape {tuple(times.shape)}.")
     if not isinstance(process, GaussianProcess):
         raise ClarionError(
-            f"This sampler moves numbers, and the model is of {process}: take 'ancestral', say, or "
-            f"particles with sampler=ancestral."
+            f"This sampler moves numbers, and the model is of {process}: take 'ancestral', say."
         )
     times = times.to("cpu", torch.float64)
     is_clean = float(times[-1]) == 0

@@ -57,13 +57,13 @@ class Sampler(ABC):
         """The same sampler for one batch: what is asked for, a row for each row of the state."""
         return self
 
-    def check(self, denoiser: Denoiser) -> None:
-        """Refuse a denoiser that this sampler cannot follow.
+    def following(self, denoiser: Denoiser) -> Self:
+        """The same sampler for one denoiser, by whose process it chooses what was left open.
 
         Raises:
-            ClarionError: naming the rule round it that is in the way.
+            ClarionError: if it cannot follow it, naming the rule round it that is in the way.
         """
-        return
+        return self
 
     @abstractmethod
     def plan(self, process: Any, times: Tensor, dtype: torch.dtype = torch.float64) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
 from clarion.process.gaussian import GaussianProcess
 from clarion.process.process import Process
+from clarion.process.tables import of_kind
 from clarion.process.tokens import TokenProcess
 from clarion.sample.adams import DEISSampler, IPNDMSampler
 from clarion.sample.ancestral import (
@@ -73,6 +73,16 @@ SAMPLERS_OF: Mapping[type[Process], NameTable[type[Sampler]]] = {
 }
 """Kind of process -> the samplers that serve it. A name may be another sampler in each."""
 
+DEFAULTS: Mapping[type[Process], tuple[Sampler, int]] = {
+    GaussianProcess: (DPMpp2MSampler(), 12),
+    TokenProcess: (AncestralTokens(), 64),
+}
+"""Kind of process -> what a model is sampled with if nothing else is said, and in how many steps.
+
+For numbers see `docs/architecture.md`, "The defaults". For tokens as many steps again halve the
+distance to the law of the model, and none go beyond one for each token.
+"""
+
 
 def samplers_of(process: Process) -> NameTable[type[Sampler]]:
     """The samplers that serve a process.
@@ -80,17 +90,9 @@ def samplers_of(process: Process) -> NameTable[type[Sampler]]:
     Raises:
         ClarionError: if it is of no known kind.
     """
-    for kind, table in SAMPLERS_OF.items():
-        if isinstance(process, kind):
-            return table
-    kinds = ", ".join(kind.__name__ for kind in SAMPLERS_OF)
-    raise ClarionError(f"No sampler serves {process}: it is of none of the kinds {kinds}.")
+    return of_kind(process, SAMPLERS_OF)
 
 
 def default_sampler(process: Process) -> tuple[Sampler, int]:
-    """What a model of this process is sampled with if nothing else is said, and in how many steps.
-
-    For numbers see `docs/architecture.md`, "The defaults". For tokens as many steps again halve the
-    distance to the law of the model, and none go beyond one for each token.
-    """
-    return (AncestralTokens(), 64) if isinstance(process, TokenProcess) else (DPMpp2MSampler(), 12)
+    """What a model of this process is sampled with, and in how many steps; see `DEFAULTS`."""
+    return of_kind(process, DEFAULTS)

@@ -27,6 +27,7 @@ from clarion.guide import SampleSpace
 from clarion.process import EDM
 from clarion.process.tokens import Masking, Uniform
 from clarion.sample import ParticleSampler, sample
+from clarion.sample.ancestral import DDPMSampler
 from clarion.sample.tokens.confidence import Confidence
 from clarion.sample.tokens.corrector import PredictorCorrector
 from clarion.sample.tokens.remasking import Remasking
@@ -112,6 +113,14 @@ def test_every_sampler_of_tokens_moves_particles(inner):
     assert distance(own_law(process, inner), truth) > 0.4
     sampler = replace(particles(128, num_guesses=2), sampler=inner)
     assert error(sampler, process, n, truth) < 1.6 * floor(truth, n)
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=str)
+def test_without_a_sampler_they_are_moved_by_ancestral_sampling(process):
+    chosen = replace(particles(4), sampler=None)
+    assert torch.equal(drawn(chosen, process, 20), drawn(particles(4), process, 20))
+    assert chosen.sampler is None
+    assert (chosen.order, chosen.is_stochastic) == (INNER.order, INNER.is_stochastic)
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=str)
@@ -213,7 +222,7 @@ def test_a_reward_is_tried_on_tokens_before_sampling():
     ("act", "message"),
     [
         (
-            lambda: drawn(ParticleSampler(reward, 1.0, 4), Masking(3), 2),
+            lambda: drawn(ParticleSampler(reward, 1.0, 4, sampler=DDPMSampler()), Masking(3), 2),
             "moves numbers, and the model is of Masking.*take 'ancestral'",
         ),
         (

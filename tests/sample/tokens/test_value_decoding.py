@@ -106,7 +106,7 @@ def test_numbers_are_decoded_as_well():
             r"take one that does, such as DDPMSampler\(\)\.$",
         ),
         (
-            lambda: decoding(4).check(
+            lambda: decoding(4).following(
                 Adaptive(3.0)(GaussianDenoiser(VPCosine(), [0.0], [[1.0]]))
             ),
             r"Adaptive remembers .*: take another rule\.$",
