@@ -89,7 +89,7 @@ def test_it_is_saved_with_a_model():
         (SHORT, "ClBr", None, r"unknown letter 'B' in place 3 of 'ClBr'. Known: C Cl \[nH\] n\."),
         (DNA, "ACG", 4, r"has 3 tokens, where there must be exactly 4: 'ACG'\."),
         (SHORT, "CClC", 2, r"has 3 tokens, where there must be at most 2: 'CClC'\."),
-        (DNA, "A" * 70 + "U", None, r"'U' in place 71 of 'A{60}'\.\.\. Known"),
+        (DNA, "A" * 70 + "U", None, r"'U' in place 71 of 'A{60}\.\.\.'\. Known"),
     ],
 )
 def test_texts_that_cannot_be_read(vocabulary, text, length, message):

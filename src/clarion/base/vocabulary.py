@@ -113,7 +113,8 @@ class Vocabulary(Codec):
         if len(numbers) > length or self.padding is None:
             allowed = f"exactly {length}" if self.padding is None else f"at most {length}"
             raise ClarionError(
-                f"the text has {len(numbers)} tokens, where there must be {allowed}: {_begin(text)}"
+                f"the text has {len(numbers)} tokens, where there must be {allowed}: "
+                f"{abridged(text)}."
             )
         return numbers + [self._number[self.padding]] * (length - len(numbers))
 
@@ -183,7 +184,7 @@ def cut(text: str, pattern: re.Pattern[str], known: str = "") -> list[str]:
     while match := pattern.match(text, place):
         place = match.end()
     raise ClarionError(
-        f"unknown letter {text[place]!r} in place {place + 1} of {_begin(text)}{known}"
+        f"unknown letter {text[place]!r} in place {place + 1} of {abridged(text)}.{known}"
     )
 
 
@@ -196,5 +197,6 @@ def _list(tokens: tuple[str, ...]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown or "none"
 
 
-def _begin(text: str) -> str:
-    return f"{text!r}." if len(text) <= 60 else f"{text[:60]!r}..."
+def abridged(text: str) -> str:
+    """A text as it stands in messages: not more of it than one can take in."""
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")

@@ -19,7 +19,6 @@ EXAMPLES = {
     "condition": "--condition label=3",
     "negative": "--negative label=5",
     "guidance": "--guidance cfg:3",
-    "inpaint": "--inpaint picture.png mask.png",
     "measure": "--measure downsample:4 coarse.png",
 }
 
@@ -35,15 +34,25 @@ def flat(name: str, given: Words) -> tuple[str, ...]:
     return tuple(word for words in given for word in words)
 
 
+def once(name: str, given: Words) -> tuple[str, ...]:
+    """The words of an option that may be given once.
+
+    Raises:
+        ClarionError: if it is given more often.
+    """
+    words, *others = given
+    if others:
+        raise ClarionError(f"--{name} may be given once, got {len(given)} of them.")
+    return words
+
+
 def pair(name: str, given: Words, what: str) -> tuple[str, str]:
     """The two words of an option that is given once.
 
     Raises:
         ClarionError: if there are more or fewer.
     """
-    words, *others = given
-    if others:
-        raise ClarionError(f"--{name} may be given once, got {len(given)} of them.")
+    words = once(name, given)
     if len(words) != 2:
         raise ClarionError(
             f"--{name} takes {what}, such as {EXAMPLES[name]}; got {' '.join(words) or 'none'}."

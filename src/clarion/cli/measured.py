@@ -1,15 +1,13 @@
-"""What `clarion sample` is told of the data in files: a part that is known, or a measurement."""
+"""What `clarion sample` is told of a measurement."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from clarion.base.errors import DataError
+from clarion.domains.image.one_picture import HALF
 from clarion.domains.tables import Domain
-from clarion.guide.inpaint import Inpaint
 from clarion.guide.measurement import MEASURED
 from clarion.guide.measurement.operator import Operator
 from clarion.guide.measurement.operators import OperatorFunction
@@ -17,40 +15,8 @@ from clarion.guide.rule import Guidance
 from clarion.run.serialize import parse_kind
 from clarion.run.steering import load_function
 
-HALF = 0.5
-"""Grey level from which a mask counts as white."""
-
 FAR = 2.0
 """How many times what white gives a measurement may hold, beside its noise."""
-
-
-def read_sized(domain: Domain, file: Path | str, shape: tuple[int, ...]) -> Tensor:
-    """What a file holds, of exactly this shape.
-
-    Raises:
-        ClarionError: if it cannot be read, or has another shape.
-    """
-    read = domain.read(Path(file), shape[0])
-    if read.shape != shape:
-        raise DataError(
-            f"{file} must have shape {shape} for samples of this model, got {tuple(read.shape)}."
-        )
-    return read
-
-
-def inpainting(domain: Domain, shape: tuple[int, ...], picture: str, mask: str) -> Guidance:
-    """Paint anew what is white in the mask, and keep the rest of the picture.
-
-    Args:
-        domain: the kind of data.
-        shape: of a sample; the mask has one channel.
-        picture, mask: files.
-
-    Raises:
-        ClarionError: if a file cannot be read, or does not have the size of a sample.
-    """
-    is_known = (read_sized(domain, mask, (1, *shape[1:])) < HALF).float()
-    return Inpaint(read_sized(domain, picture, shape), is_known)
 
 
 def measurement(
@@ -73,11 +39,11 @@ def measurement(
     """
 
     def read_mask(name: str) -> Tensor:
-        return (read_sized(domain, name, (1, *shape[1:])) >= HALF).float()
+        return (domain.read(name, 1, shape[1:]) >= HALF).float()
 
     rule = MEASURED[method]
     A = parse_kind(Operator, operator, {Tensor: read_mask, OperatorFunction: load_function})
-    y = domain.read(Path(file), shape[0])
+    y = domain.read(file, shape[0])
     steering = rule(y, A, sigma_y)
     largest, most = _reach(y, A, shape)
     if largest > FAR * most + 10 * sigma_y:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from clarion.base.condition import Condition, ConditionSpec, FieldEntry, encode_condition
 from clarion.base.errors import ClarionError
-from clarion.cli.asked import EXAMPLES, Words, flat, pair, parse_conditions, parse_request
+from clarion.cli.asked import EXAMPLES, Words, flat, once, pair, parse_conditions, parse_request
 from clarion.cli.device import choose_device
 from clarion.cli.effective import watched
-from clarion.cli.measured import inpainting, measurement, read_sized
+from clarion.cli.measured import measurement
 from clarion.domains.tables import DOMAINS, Domain
 from clarion.guide.measurement import MEASURED
 from clarion.guide.measurement.operators import OPERATORS
@@ -48,7 +48,9 @@ class Options:
         negative: name=value that guidance steers away from, in place of no condition at all.
         guidance: a rule, written NAME:SETTINGS ("cfg:3", "cfg:3@0.2-0.7"); of several the first is
             innermost.
-        inpaint: a picture and a mask; what is white in the mask is painted anew, the rest kept.
+        inpaint: what is known of the samples. Of pictures, a picture and a mask: what is white in
+            the mask is painted anew, the rest kept. Of sequences, one with gaps, "MK{5}GG{}": five
+            tokens and all that are left are filled in.
         measure: an operator and what it gave of the picture that is looked for: "blur:sigma=2" and
             a file (a picture, or .npy for numbers that a picture cannot hold).
         sigma_y: standard deviation of the noise of that measurement, in units of the data;
@@ -76,7 +78,12 @@ class Options:
     condition: Words = ()
     negative: Words = ()
     guidance: Words = ()
-    inpaint: Annotated[Words, tyro.conf.arg(metavar="PICTURE MASK", help_behavior_hint="")] = ()
+    inpaint: Annotated[
+        Words,
+        tyro.conf.arg(
+            metavar="PICTURE MASK|SEQUENCE", help_behavior_hint="", aliases=("--infill",)
+        ),
+    ] = ()
     measure: Annotated[Words, tyro.conf.arg(metavar="OPERATOR FILE", help_behavior_hint="")] = ()
     sigma_y: float | None = None
     method: str | None = None
@@ -114,9 +121,8 @@ def main(arguments: list[str]) -> int:
     if options.measure:
         chosen, num_steps = DDPMSampler(), 50
     sampler, particles = watched(read_sampler(options.sampler or chosen, model.config.process))
-    rules = model.rules(flat("guidance", options.guidance)) + _rules_of_files(
-        options, domain, model
-    )
+    rules = model.rules(flat("guidance", options.guidance))
+    rules += _outer_rules(options, domain, model)
     start = time.perf_counter()
     samples = model.sample(
         indices=indices,
@@ -159,12 +165,13 @@ def _read_fields(given: Any, spec: ConditionSpec, domain: Domain) -> Any:
         entry = spec.get(name)
         if isinstance(entry, FieldEntry):
             paths = [value] if isinstance(value, str) else value
-            fields = [read_sized(domain, path, entry.shape) for path in paths]
+            channels, *sides = entry.shape
+            fields = [domain.read(path, channels, sides) for path in paths]
             read[name] = fields if len(fields) > 1 else fields[0]
     return read
 
 
-def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Guidance, ...]:
+def _outer_rules(options: Options, domain: Domain, model: Model) -> tuple[Guidance, ...]:
     """What goes outermost, round all that steers by what is asked for."""
     shape = model.config.shape
     rules: list[Guidance] = []
@@ -179,8 +186,8 @@ def _rules_of_files(options: Options, domain: Domain, model: Model) -> tuple[Gui
                 f"{name} says how a measurement steers; give one with {EXAMPLES['measure']}."
             )
     if options.inpaint:
-        picture, mask = pair("inpaint", options.inpaint, "a picture and a mask")
-        rules.append(inpainting(domain, shape, picture, mask))
+        known = once("inpaint", options.inpaint)
+        rules.append(domain.known(known, model.config, model.codec))
     return tuple(rules)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -13,14 +13,25 @@ from clarion.base.names import NameTable
 from clarion.domains.image import recipes as image
 from clarion.domains.image.data import ImageData
 from clarion.domains.image.drawing import write_samples as write_pictures
+from clarion.domains.image.known import inpainting
 from clarion.domains.image.one_picture import read_picture
 from clarion.domains.sequence import recipes as sequence
 from clarion.domains.sequence.data import SequenceData
+from clarion.domains.sequence.known import infilling
 from clarion.domains.sequence.sources import is_sequence_file
 from clarion.domains.sequence.writing import form_of, refuse_to_read
 from clarion.domains.sequence.writing import write_samples as write_sequences
+from clarion.guide.rule import Guidance
 from clarion.run.config import ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
+
+
+class ReadOne(Protocol):
+    """Reads one sample, of so many channels, from a file; of these sides, if any are given."""
+
+    def __call__(
+        self, path: Path | str, channels: int, sides: Sequence[int] | None = None
+    ) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -30,14 +41,17 @@ class Domain:
     Args:
         write: writes samples in data units, with their numbers and the model's codec, to a path, as
             people look at, read or listen to them.
-        read: reads one such sample, of so many channels, from a file.
+        read: reads one such sample from a file.
+        known: the words in which a part of a sample is told, with what the model is and its codec,
+            to the rule that keeps this part.
         suffix: of the file that holds several samples.
         check: refuses a path that `write` cannot write to, before any sample is drawn.
         like: data, not yet named, brought to the shape and the classes of a model's samples.
     """
 
     write: Callable[[Tensor, Path, Iterable[int], Any], Path]
-    read: Callable[[Path, int], Tensor]
+    read: ReadOne
+    known: Callable[[Sequence[str], ModelConfig, Any], Guidance]
     suffix: str
     like: Callable[[ModelConfig], DataConfig]
     check: Callable[[Path], Any] = lambda path: None
@@ -46,9 +60,20 @@ class Domain:
 DOMAINS: NameTable[Domain] = NameTable(
     "kind of data",
     {
-        "image": Domain(write_pictures, read_picture, ".png", image.pictures_like),
+        "image": Domain(
+            write=write_pictures,
+            read=read_picture,
+            known=inpainting,
+            suffix=".png",
+            like=image.pictures_like,
+        ),
         "sequence": Domain(
-            write_sequences, refuse_to_read, ".csv", sequence.sequences_like, form_of
+            write=write_sequences,
+            read=refuse_to_read,
+            known=infilling,
+            suffix=".csv",
+            like=sequence.sequences_like,
+            check=form_of,
         ),
     },
 )

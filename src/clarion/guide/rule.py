@@ -122,7 +122,10 @@ class Guidance(ABC):
                 remembers rows about others than those of the stop before.
         """
         if not isinstance(denoiser.process, self.serves):
-            raise ClarionError(f"{self} cannot steer a model of {denoiser.process}.")
+            kinds = " and ".join(kind.__name__ for kind in self.serves)
+            raise ClarionError(
+                f"{self} cannot steer a model of {denoiser.process}; it steers those of {kinds}."
+            )
         for rule in rules_round(denoiser) if self.asks_twice else ():
             if rule is not None and rule.remembers and self.overlaps(rule):
                 other_order = "" if self.remembers else "name it last, "

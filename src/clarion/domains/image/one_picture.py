@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,36 @@ from torch import Tensor
 from clarion.base.errors import DataError
 from clarion.domains.image.decoding import BadPictureError, PictureRule
 
+HALF = 0.5
+"""Grey level from which a mask counts as white."""
 
-def read_picture(path: Path | str, channels: int) -> Tensor:
+
+def read_picture(path: Path | str, channels: int, sides: Sequence[int] | None = None) -> Tensor:
     """Read a picture, or numbers that somebody measured.
 
     Args:
         path: a picture; or a .npy file with an array of any shape, in units of 0 black to 1 white,
             which is neither rounded nor cut off.
         channels: of the picture: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+        sides: height and width that it must have, as samples have; None for any.
 
     Returns:
         (channels, height, width) float32, or the shape of the array.
 
     Raises:
-        DataError: if it cannot be read, holds something else, or is in colour where grey is wanted.
+        DataError: if it cannot be read, holds something else, is in colour where grey is wanted, or
+            has other sides.
     """
+    read = _read(path, channels)
+    if sides is not None and read.shape != (channels, *sides):
+        raise DataError(
+            f"{path} must have shape {(channels, *sides)} for samples of this model, got "
+            f"{tuple(read.shape)}."
+        )
+    return read
+
+
+def _read(path: Path | str, channels: int) -> Tensor:
     place = Path(path).expanduser()
     if not place.is_file():
         raise DataError(f"There is no file {place}.")

@@ -53,7 +53,7 @@ def form_of(path: Path) -> Form:
     return form
 
 
-def refuse_to_read(path: Path, channels: int) -> Tensor:
+def refuse_to_read(path: Path | str, channels: int, sides: Sequence[int] | None = None) -> Tensor:
     """Say that sequences have neither masks nor measurements in files."""
     raise ClarionError(
         f"A model of sequences is given texts, not files; {path} is of no use to it."

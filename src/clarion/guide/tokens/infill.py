@@ -11,9 +11,11 @@ from torch import Tensor
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
 from clarion.base.options import check_tensor
+from clarion.base.vocabulary import Vocabulary
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate, TokenEstimate
 from clarion.guide.rule import Guidance, SampleSpace
+from clarion.guide.tokens.template import read_template
 from clarion.process.process import Process
 from clarion.process.tokens import Masking
 
@@ -28,6 +30,10 @@ class Infill(Guidance):
     Args:
         known: the known tokens, (length,) int64; what stands in other places is not read.
         mask: True where they are known, (length,) bool.
+
+    Example:
+        >>> Infill.of("AC{2}", Vocabulary(tuple("ACGT")), length=4)
+        Infill(2 of 4 tokens known)
     """
 
     serves: ClassVar[tuple[type[Process], ...]] = (Masking,)
@@ -39,6 +45,25 @@ class Infill(Guidance):
         super().__post_init__()
         check_tensor("known of infill", self.known)
         check_tensor("mask of infill", self.mask)
+
+    @classmethod
+    def of(cls, template: str, vocabulary: Vocabulary, length: int) -> Infill:
+        """The rule of a template such as "In the beginning{}"; see `read_template`.
+
+        Args:
+            template: known tokens and gaps.
+            vocabulary: the model's (`model.codec`).
+            length: of its sequences, in tokens.
+
+        Raises:
+            ClarionError: if it does not fit them.
+        """
+        tokens = read_template(template, vocabulary, length)
+        known = torch.tensor([0 if token is None else token for token in tokens])
+        return cls(known, torch.tensor([token is not None for token in tokens]))
+
+    def __repr__(self) -> str:
+        return f"Infill({int(self.mask.sum())} of {self.mask.numel()} tokens known)"
 
     def bind(self, space: SampleSpace) -> Self:
         for name in ("known", "mask"):
