@@ -18,6 +18,7 @@ COMMANDS: NameTable[str] = NameTable(
         "sample": "draw samples from a trained model",
         "design": "draw new sequences with more, or less, of a measured number",
         "inspect": "show what a run, a checkpoint or a data folder holds",
+        "evaluate": "measure how good samples are",
         "verify": "hold samplers and guidance rules against known answers",
         "lab": "measure what the theory of diffusion models predicts",
     },

@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> int:
     negative = _read_fields(parse_conditions(avoided, spec), spec, domain)
     out = options.out or Path(f"samples{domain.suffix}")
     if out.suffix != ".npz":
-        domain.check(out)
+        domain.check(out, model.codec)
     if options.n < 1 or options.first < 0:
         raise ClarionError(
             f"n must be at least 1 and first 0 or more, got {options.n} and {options.first}."

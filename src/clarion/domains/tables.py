@@ -19,8 +19,9 @@ from clarion.domains.sequence import recipes as sequence
 from clarion.domains.sequence.data import SequenceData
 from clarion.domains.sequence.known import infilling
 from clarion.domains.sequence.sources import is_sequence_file
-from clarion.domains.sequence.writing import form_of, refuse_to_read
+from clarion.domains.sequence.writing import check_out, refuse_to_read
 from clarion.domains.sequence.writing import write_samples as write_sequences
+from clarion.evaluate.evaluation import Evaluation
 from clarion.guide.rule import Guidance
 from clarion.run.config import ModelConfig, TrainConfig
 from clarion.run.examples import DataConfig
@@ -45,7 +46,8 @@ class Domain:
         known: the words in which a part of a sample is told, with what the model is and its codec,
             to the rule that keeps this part.
         suffix: of the file that holds several samples.
-        check: refuses a path that `write` cannot write to, before any sample is drawn.
+        check: refuses a path that `write` cannot write to, given the model's codec, before any
+            sample is drawn.
         like: data, not yet named, brought to the shape and the classes of a model's samples.
     """
 
@@ -54,7 +56,7 @@ class Domain:
     known: Callable[[Sequence[str], ModelConfig, Any], Guidance]
     suffix: str
     like: Callable[[ModelConfig], DataConfig]
-    check: Callable[[Path], Any] = lambda path: None
+    check: Callable[[Path, Any], Any] = lambda path, codec: None
 
 
 DOMAINS: NameTable[Domain] = NameTable(
@@ -73,7 +75,7 @@ DOMAINS: NameTable[Domain] = NameTable(
             known=infilling,
             suffix=".csv",
             like=sequence.sequences_like,
-            check=form_of,
+            check=check_out,
         ),
     },
 )
@@ -92,6 +94,18 @@ RECIPES: NameTable[Callable[[], TrainConfig]] = NameTable(
         "text": sequence.text,
     },
 )
+
+
+def _molecules() -> type[Evaluation]:
+    from clarion.domains.sequence.molecules.evaluation import MoleculeEvaluation
+
+    return MoleculeEvaluation
+
+
+EVALUATIONS: NameTable[Callable[[], type[Evaluation]]] = NameTable(
+    "evaluation", {"molecules": _molecules}
+)
+"""What `clarion evaluate` can measure; each is imported only where it is asked for."""
 
 
 def kind_of(source: str) -> type[DataConfig]:

@@ -9,10 +9,12 @@ from typing import ClassVar
 from clarion.base.errors import DataError
 from clarion.base.vocabulary import Vocabulary
 from clarion.domains.sequence.alphabets import ALPHABETS
+from clarion.domains.sequence.molecule_table import MoleculeTable
+from clarion.domains.sequence.notation import NOTATIONS, notation_of
 from clarion.domains.sequence.reading import read_rows, read_windows
 from clarion.domains.sequence.report import SequenceReport
 from clarion.domains.sequence.sequence_set import SequenceSet
-from clarion.domains.sequence.sources import TEXT_ENDING, check_file, open_rows
+from clarion.domains.sequence.sources import TEXT_ENDING, check_file, find_column, open_rows
 from clarion.run.columns import ColumnReader, parse_requests
 from clarion.run.columns.delimited import ending_of
 from clarion.run.examples import DataConfig, Fitted, OnProgress
@@ -100,10 +102,15 @@ class SequenceData(DataConfig):
             return read_windows(
                 file, alphabet=alphabet, length=length, stride=stride, fitted=fitted
             )
+        source = open_rows(file)
+        column = find_column(source, str(file), self.column)
+        notation = NOTATIONS.get(self.alphabet) if fitted is None else notation_of(fitted.codec)
+        if notation is not None:
+            source = MoleculeTable(source, str(file), column, notation, on_progress)
         return read_rows(
-            open_rows(file),
+            source,
             str(file),
-            column=self.column,
+            column=column,
             alphabet=alphabet,
             length=length,
             requests=self.requests,

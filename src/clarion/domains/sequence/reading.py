@@ -60,7 +60,7 @@ def read_rows(
     conditions = read_columns(requests, source, range(len(source)), spec)
     known = _known(fitted)
     cut = (known or alphabet).cut
-    pieces = _of_each(cells, lambda cell: cut(_checked(cell)), place, on_progress)
+    pieces = read_each(cells, lambda cell: cut(_checked(cell)), place, on_progress)
     if fitted is None and len(set(cells)) < 2:
         raise DataError(f"{title} must have at least 2 different sequences, got 1.")
     lengths = [len(found) for found in pieces]
@@ -75,7 +75,7 @@ def read_rows(
     padding = PADDING if min(lengths) < length else None
     vocabulary = known or alphabet.vocabulary(chain.from_iterable(pieces), padding)
     kind = smallest_type(vocabulary.size)
-    rows = _of_each(
+    rows = read_each(
         cells, lambda cell: torch.tensor(vocabulary.numbers(cell, length), dtype=kind), place
     )
     read = [name for key, reader in requests.items() for name in reader.columns or (key,)]
@@ -115,7 +115,7 @@ def read_windows(
         return f"{file}, line {index + 1}"
 
     known = _known(fitted)
-    pieces = _of_each(lines, (known or alphabet).cut, place)
+    pieces = read_each(lines, (known or alphabet).cut, place)
     count = sum(map(len, pieces))
     if count < length:
         raise DataError(
@@ -124,7 +124,7 @@ def read_windows(
         )
     vocabulary = known or alphabet.vocabulary(chain.from_iterable(pieces), None)
     kind = smallest_type(vocabulary.size)
-    rows = _of_each(lines, lambda line: torch.tensor(vocabulary.numbers(line), dtype=kind), place)
+    rows = read_each(lines, lambda line: torch.tensor(vocabulary.numbers(line), dtype=kind), place)
     starts = window_starts(count, length, stride)
     return SequenceSet(
         vocabulary,
@@ -147,7 +147,7 @@ def window_starts(count: int, length: int, stride: int) -> Tensor:
     return torch.tensor([*range(0, last, stride), last])
 
 
-def _of_each(
+def read_each(
     cells: Sequence[Any],
     read: Callable[[Any], T],
     place: Callable[[int], str],

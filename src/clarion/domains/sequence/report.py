@@ -11,7 +11,11 @@ import torch
 from rich.table import Table
 from rich.text import Text
 
+from clarion.base.errors import ClarionError
+from clarion.domains.sequence.molecule_survey import MoleculeSurvey
+from clarion.domains.sequence.notation import notation_of
 from clarion.domains.sequence.sequence_set import SequenceSet
+from clarion.domains.sequence.writing import in_smiles
 from clarion.run.columns import describe_column
 from clarion.run.duplicates import DuplicateReport
 
@@ -33,6 +37,8 @@ class SequenceReport:
         duplicates: sequences that occur more than once.
         conditions: name -> what there is to say of each.
         unused: columns from which nothing is read.
+        molecules: what there is to say of texts in SMILES or SELFIES, or why that is not known;
+            None of other texts.
     """
 
     count: int
@@ -43,6 +49,7 @@ class SequenceReport:
     duplicates: DuplicateReport
     conditions: Mapping[str, Any] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    molecules: MoleculeSurvey | str | None = None
 
     @staticmethod
     def measure(sequences: SequenceSet) -> SequenceReport:
@@ -69,6 +76,7 @@ class SequenceReport:
             duplicates=DuplicateReport.find(keys, sequences.name, sequences.known),
             conditions={name: dict(c.summary) for name, c in sequences.conditions.items()},
             unused=sequences.unused,
+            molecules=_survey(sequences),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -85,6 +93,9 @@ class SequenceReport:
         table.add_row("padding", f"{self.padding:.1%} of all tokens" if self.padding else "none")
         repeated = self.duplicates.in_words("sequence", "with other conditions")
         table.add_row("duplicates", Text(repeated))
+        if self.molecules is not None:
+            of = self.molecules
+            table.add_row("molecules", Text(of if isinstance(of, str) else of.in_words()))
         for name, summary in self.conditions.items():
             table.add_row(name, Text(describe_column(summary)))
         if self.unused:
@@ -108,3 +119,16 @@ class SequenceReport:
         more = len(ordered) - MOST_TOKENS_SHOWN
         rest = [f"and {more} more, to {ordered[-1][1]:,} times"] if more > 0 else []
         return f"{len(ordered)} different: {', '.join(shown + rest)}"
+
+
+def _survey(sequences: SequenceSet) -> MoleculeSurvey | str | None:
+    vocabulary = sequences.vocabulary
+    if notation_of(vocabulary) is None:
+        return None
+    texts: list[str] = []
+    for chosen in torch.arange(len(sequences)).split(BATCH):
+        texts += vocabulary.texts(sequences.batch(chosen)[0].cpu())
+    try:
+        return MoleculeSurvey.of(in_smiles(texts, vocabulary), sequences.name)
+    except ClarionError as error:
+        return f"not looked at: {error}"

@@ -1,4 +1,4 @@
-"""Write sequences to files that can be read as data again."""
+"""Write sequences to files that can be read as data again, and molecules as pictures, too."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from torch import Tensor
 
 from clarion.base.errors import ClarionError
 from clarion.base.vocabulary import Vocabulary
+from clarion.domains.sequence.notation import notation_of
 
 Form: TypeAlias = Callable[[Sequence[int], Sequence[str]], str]
 """Called with the numbers of samples and their texts, gives what stands in the file."""
+
+PICTURE = ".png"
 
 LINE_WIDTH = 60  # letters in a line of FASTA
 
@@ -26,7 +29,7 @@ def write_samples(
 
     .csv and .tsv have the columns `index` and `sequence`, .fasta and .fa records called
     `sample_INDEX`, .txt a sample in each line, or with a line "--- INDEX ---" before each where
-    samples have several lines.
+    samples have several lines. Molecules are written in SMILES, and drawn if it is a .png.
 
     Args:
         tokens: (n, length) int64.
@@ -37,20 +40,44 @@ def write_samples(
     Raises:
         ClarionError: for an ending that is not known, or a sequence that FASTA cannot hold.
     """
-    content = form_of(path)(list(indices), vocabulary.texts(tokens))
+    check_out(path, vocabulary)
+    texts = in_smiles(vocabulary.texts(tokens), vocabulary)
+    if path.suffix.lower() == PICTURE:
+        from clarion.domains.sequence.molecules.drawing import draw
+
+        content = draw(texts)
+    else:
+        content = FORMS[path.suffix.lower()](list(indices), texts).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode())
+    path.write_bytes(content)
     return path
 
 
-def form_of(path: Path) -> Form:
-    """What makes the content of a file, by its ending; a ClarionError if that is not known."""
-    form = FORMS.get(path.suffix.lower())
-    if form is None:
+def check_out(path: Path, vocabulary: Vocabulary) -> None:
+    """Refuse a file that samples of these tokens cannot be written to.
+
+    Raises:
+        ClarionError: for an ending that is not known, or molecules without RDKit.
+    """
+    notation = notation_of(vocabulary)
+    ending, known = path.suffix.lower(), [*FORMS, *([PICTURE] if notation else [])]
+    if ending not in known:
+        only = "" if ending != PICTURE else " Only molecules are drawn, of smiles or selfies."
         raise ClarionError(
-            f"out must end in one of {' '.join(FORMS)} (or .npz for numbers), got {str(path)!r}."
+            f"out must end in one of {' '.join(known)} (or .npz for numbers), got {str(path)!r}."
+            f"{only}"
         )
-    return form
+    if notation == "selfies" or ending == PICTURE:
+        import clarion.domains.sequence.molecules  # noqa: F401 - says what to install
+
+
+def in_smiles(texts: list[str], vocabulary: Vocabulary) -> list[str]:
+    """Samples as they are written: SELFIES as SMILES, all others as they are."""
+    if notation_of(vocabulary) != "selfies":
+        return texts
+    from clarion.domains.sequence.molecules.chemistry import to_smiles
+
+    return [to_smiles(text) for text in texts]
 
 
 def refuse_to_read(path: Path | str, channels: int, sides: Sequence[int] | None = None) -> Tensor:
