@@ -369,8 +369,8 @@ def test_sizes_that_cannot_be(settings, message):
     ("sizes", "message"),
     [
         ((0, 3, 2), "length must be at least 1, got 0"),
-        ((4, 3, 0), "vocabulary must be at least 1, got 0"),
-        ((4, 2, 3), "num_states must be at least the vocabulary, 3, got 2"),
+        ((4, 3, 0), r"vocabulary must lie in 1\.\.3, the number of states, got 0"),
+        ((4, 2, 3), r"vocabulary must lie in 1\.\.2, the number of states, got 3"),
     ],
 )
 def test_sequences_that_cannot_be(sizes, message):

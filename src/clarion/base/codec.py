@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,6 +11,9 @@ from torch import Tensor
 
 class Codec(ABC):
     """What was fitted on the data, once, and is saved with the model."""
+
+    called: ClassVar[str]
+    """What it is called in messages."""
 
     @abstractmethod
     def encode(self, data: Tensor) -> Tensor:

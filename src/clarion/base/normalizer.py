@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ class Normalizer(Codec):
         mean: of each channel, in data units.
         std: of each channel, in data units.
     """
+
+    called: ClassVar[str] = "normaliser"
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

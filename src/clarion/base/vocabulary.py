@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,6 +38,8 @@ class Vocabulary(Codec):
         >>> vocabulary.texts(torch.tensor([[0, 1, 2, 3, 3]]))
         ['CClO']
     """
+
+    called: ClassVar[str] = "vocabulary"
 
     tokens: tuple[str, ...]
     padding: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +23,7 @@ from clarion.domains.tables import DOMAINS, Domain
 from clarion.guide.measurement import MEASURED
 from clarion.guide.measurement.operators import OPERATORS
 from clarion.guide.rule import Guidance
-from clarion.guide.tables import GUIDANCE
+from clarion.guide.tables import GUIDANCE, TOKEN_GUIDANCE
 from clarion.process.tables import GRIDS
 from clarion.run.model import Model
 from clarion.run.serialize import can_be_typed
@@ -196,11 +197,16 @@ def _description() -> str:
         "Samplers": SAMPLERS,
         "Samplers of tokens": TOKEN_SAMPLERS,
         "Grids": GRIDS,
-        "Guidance rules": [name for name, rule in GUIDANCE.items() if can_be_typed(rule)],
+        "Guidance rules": _typed(GUIDANCE),
+        "Guidance rules of tokens": _typed(TOKEN_GUIDANCE),
         "Operators": OPERATORS,
         "Methods": MEASURED,
     }
     return f"{__doc__} " + " ".join(f"{k}: {', '.join(table)}." for k, table in names.items())
+
+
+def _typed(rules: Mapping[str, type[Guidance]]) -> list[str]:
+    return [name for name, rule in rules.items() if can_be_typed(rule)]
 
 
 def _write_npz(

@@ -1,9 +1,10 @@
 """`clarion train-classifier MODEL`: train a classifier of noisy data, by which to steer a model.
 
-MODEL is a run or a saved model: process, units, shape and classes are its own. The data are those
-of the run, or named by `--data`, with `--size`, `--resize`, `--channels`, `--split` and
-`--skip-bad` as in `clarion train`. Every setting is a flag (`--network.base-channels`). What comes
-out steers the model: `clarion sample MODEL --guidance classifier:RUN:2 --condition label=3`.
+MODEL is a run or a saved model, of pictures or of sequences: process, units or vocabulary, shape
+and classes are its own. The data are those of the run, or named by `--data`, with the short forms
+that `clarion train` has (`--size`, `--resize`, `--split`, `--conditions`, ...). Every setting is a
+flag (`--network.dropout`). What comes out steers the model: `clarion sample MODEL --guidance
+classifier:RUN:2 --condition label=3`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clarion.base.errors import ClarionError
-from clarion.cli.training import Options, Prepared, is_resumed, parse_settings, train, wants_help
+from clarion.cli.training import (
+    Options,
+    Prepared,
+    fitted_of,
+    is_resumed,
+    parse_settings,
+    train,
+    wants_help,
+)
 from clarion.domains.tables import DATA, DOMAINS, RECIPES
 from clarion.run import folder
 from clarion.run.classifier_config import ClassifierConfig, ClassifierTrainConfig
@@ -45,11 +54,11 @@ def main(arguments: list[str]) -> int:
         else:
             classifier = folder.read_classifier_config(run)
         check_examples(classifier, examples)
-        normalizer = folder.read_normalizer(source)
-        objective = ClassifierObjective(classifier, normalizer, config.noise)
-        return Prepared(classifier, normalizer, objective)
+        codec = folder.read_codec(source)
+        return Prepared(classifier, codec, ClassifierObjective(classifier, codec, config.noise))
 
-    return train("clarion train-classifier", "classifier", options, config, prepare)
+    fitted = None if place is None else fitted_of(place)
+    return train("clarion train-classifier", "classifier", options, config, prepare, fitted)
 
 
 def parse(

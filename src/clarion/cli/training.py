@@ -149,6 +149,7 @@ def train(
     options: Options,
     config: C,
     prepare: Callable[[C, ExampleSet, Path | None], Prepared],
+    fitted: Fitted | None = None,
 ) -> int:
     """Train, and say where the run stands; returns the exit status.
 
@@ -159,6 +160,7 @@ def train(
         config: the settings; of a run that is resumed only the data's source is taken from them.
         prepare: says what is trained, given the settings, the data, and the folder of the run where
             one is resumed.
+        fitted: what the data of a new run are read by; None fits all on them.
     """
     device = torch.device(choose_device(options.device))
     source = config.data.source
@@ -175,7 +177,7 @@ def train(
         if run.exists() and any(run.iterdir()):
             raise ClarionError(f"{run} exists and is not empty; go on with --resume {run}.")
     with CountProgress() as progress:
-        examples = config.data.open(progress.count, None if is_new else _fitted(run))
+        examples = config.data.open(progress.count, fitted if is_new else fitted_of(run))
     described, codec, objective = prepare(config, examples, options.resume)
     validation = None
     if config.validation is not None:
@@ -205,12 +207,11 @@ def train(
     return 0
 
 
-def _fitted(run: Path) -> Fitted | None:
-    """What a model that is trained on was started with; None for a classifier."""
+def fitted_of(run: Path) -> Fitted:
+    """What a model or a classifier was trained with."""
     known = folder.read_description(run)
-    if not isinstance(known, ModelConfig):
-        return None
-    return Fitted(known.condition, known.shape, folder.read_codec(run))
+    spec = known.condition if isinstance(known, ModelConfig) else {known.label: known.classes}
+    return Fitted(spec, known.shape, folder.read_codec(run))
 
 
 def _with_source(config: C, source: str) -> C:

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from clarion.base.condition import Condition
-from clarion.denoise.asked import AskedNetwork
+from clarion.denoise.asked_tokens import TokenNetwork
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import TokenEstimate
 from clarion.process.tokens import Masking, TokenProcess
 
 
-class TokenNetworkDenoiser(AskedNetwork, Denoiser):
+class TokenNetworkDenoiser(TokenNetwork, Denoiser):
     """p(x0 | x_t) = softmax(net(x_t, 1 - alpha(t))) for each position.
 
     Of masks a visible token is true: there the network is not listened to (Sahoo et al. 2024, arXiv
@@ -32,14 +32,10 @@ class TokenNetworkDenoiser(AskedNetwork, Denoiser):
         autocast_dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(process)
-        self.network, self.autocast_dtype = network, autocast_dtype
+        self.ask_with(network, autocast_dtype)
 
     def estimate(self, x_t: Tensor, t: Tensor, condition: Condition | None) -> TokenEstimate:
-        dtype = self.weight_dtype(t.dtype)
-        noise_level = self.process.noise_level(t).to(dtype)
-        with self.autocast(x_t.device):
-            logits = self.network(x_t, noise_level, condition)
-        logits = logits.to(dtype)
+        logits = self.ask(x_t, t, condition).to(self.weight_dtype(t.dtype))
         if not isinstance(self.process, Masking):
             return TokenEstimate(logits)
         is_masked = x_t == self.process.mask

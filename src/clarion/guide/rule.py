@@ -55,7 +55,7 @@ class SampleSpace:
         if data.shape != self.shape:
             raise _misfit(whose, "shape", data.shape, self.shape, hint)
         if self.codec is not None and data.codec != self.codec:
-            raise _misfit(whose, "normaliser", data.codec, self.codec, hint)
+            raise _misfit(whose, self.codec.called, data.codec, self.codec, hint)
         for name, entry in data.spec.items():
             is_given = self.condition is None or name in self.condition.values
             models = self.spec.get(name, entry if is_given and not self.spec else None)

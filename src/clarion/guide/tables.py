@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from clarion.base.names import NameTable
 from clarion.guide.contrast.adaptive import Adaptive
 from clarion.guide.contrast.apg import APG
@@ -17,6 +19,10 @@ from clarion.guide.limit import Clip, DynamicThreshold
 from clarion.guide.rule import Guidance
 from clarion.guide.tokens.classifier import TokenClassifierGuidance
 from clarion.guide.tokens.infill import Infill
+from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
+from clarion.process.tables import of_kind
+from clarion.process.tokens import TokenProcess
 
 GUIDANCE: NameTable[type[Guidance]] = NameTable(
     "guidance rule",
@@ -40,8 +46,24 @@ TOKEN_GUIDANCE: NameTable[type[Guidance]] = NameTable(
     "guidance rule of tokens",
     {
         "cfg": CFG,
+        "auto": Autoguidance,
         "classifier": TokenClassifierGuidance,
         "infill": Infill,
     },
 )
 """The same for tokens."""
+
+GUIDANCE_OF: Mapping[type[Process], NameTable[type[Guidance]]] = {
+    GaussianProcess: GUIDANCE,
+    TokenProcess: TOKEN_GUIDANCE,
+}
+"""Kind of process -> the rules that serve it. A name may be another rule in each."""
+
+
+def guidance_of(process: Process) -> NameTable[type[Guidance]]:
+    """The rules that serve a process.
+
+    Raises:
+        ClarionError: if it is of no known kind.
+    """
+    return of_kind(process, GUIDANCE_OF)

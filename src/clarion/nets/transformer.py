@@ -82,33 +82,22 @@ class TransformerConfig(NetworkConfig):
         return Transformer(self, length, num_states, vocabulary, spec)
 
 
-class Transformer(nn.Module):
-    """Predicts logits of the clean token at each position.
+class TokenReader(nn.Module):
+    """All of a transformer but what is made of the features in the end.
 
     Args:
         config: sizes.
         length: positions of a sequence; shorter ones can be given, too.
         num_states: number of different values that a position of x_t can have.
-        vocabulary: number of different clean tokens.
         spec: what it may be conditioned on.
     """
 
     def __init__(
-        self,
-        config: TransformerConfig,
-        length: int,
-        num_states: int,
-        vocabulary: int,
-        spec: ConditionSpec,
+        self, config: TransformerConfig, length: int, num_states: int, spec: ConditionSpec
     ) -> None:
         super().__init__()
-        for name, size in (("length", length), ("vocabulary", vocabulary)):
-            if size < 1:
-                raise ClarionError(f"{name} must be at least 1, got {size}.")
-        if num_states < vocabulary:
-            raise ClarionError(
-                f"num_states must be at least the vocabulary, {vocabulary}, got {num_states}."
-            )
+        if length < 1:
+            raise ClarionError(f"length must be at least 1, got {length}.")
         check_names(spec)
         for name, entry in spec.items():
             if isinstance(entry, FieldEntry):
@@ -129,20 +118,22 @@ class Transformer(nn.Module):
             [Block(config, width if attended else 0) for _ in range(config.num_blocks)]
         )
         self.leave_modulate = zeroed(nn.Linear(width, 2 * width))
-        self.leave = zeroed(nn.Linear(width, vocabulary))
 
-    def forward(self, x_t: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
-        """Logits, (batch, length, vocabulary).
+    def read(self, x_t: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
+        """Features, (batch, length, width).
 
         Args:
-            x_t: tokens, (batch, length) int64 in 0..num_states - 1.
+            x_t: tokens, (batch, length) int64 in 0..num_states - 1, or vectors of so many weights,
+                (batch, length, num_states), along which there is a gradient.
             noise_level: (batch,), 1 - alpha(t) in [0, 1].
             condition: values for the batch; None where all is absent.
         """
-        batch, length = x_t.shape
+        batch, length = x_t.shape[:2]
         e = F.silu(self.embed_noise(noise_level) + self.embed_condition(condition))
         context = self.embed_context(condition, batch) if self.embed_context else None
-        x = self.embed_tokens(x_t) + self.places[:length]
+        is_vectors = x_t.is_floating_point()
+        x = x_t @ self.embed_tokens.weight if is_vectors else self.embed_tokens(x_t)
+        x = x + self.places[:length]
         turns = rotations(length, self.config.head_width, x)
         seen = None
         if self.config.is_causal:
@@ -150,7 +141,35 @@ class Transformer(nn.Module):
         for block in self.blocks:
             x = block(x, e, turns, seen, context)
         shift, scale = self.leave_modulate(e)[:, None].chunk(2, -1)
-        return self.leave(modulated(x, shift, scale))
+        return modulated(x, shift, scale)
+
+
+class Transformer(TokenReader):
+    """Predicts logits of the clean token at each position.
+
+    Args:
+        config, length, num_states, spec: see `TokenReader`.
+        vocabulary: number of different clean tokens.
+    """
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        length: int,
+        num_states: int,
+        vocabulary: int,
+        spec: ConditionSpec,
+    ) -> None:
+        if not 1 <= vocabulary <= num_states:
+            raise ClarionError(
+                f"vocabulary must lie in 1..{num_states}, the number of states, got {vocabulary}."
+            )
+        super().__init__(config, length, num_states, spec)
+        self.leave = zeroed(nn.Linear(config.width, vocabulary))
+
+    def forward(self, x_t: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
+        """Logits, (batch, length, vocabulary); arguments as for `read`."""
+        return self.leave(self.read(x_t, noise_level, condition))
 
 
 class Block(nn.Module):

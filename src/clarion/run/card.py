@@ -26,6 +26,7 @@ def card(config: ModelConfig | ClassifierConfig) -> str:
 def classifier_card(config: ClassifierConfig) -> str:
     """Markdown that says what the classifier tells of what, and how it steers."""
     shape = " x ".join(map(str, config.shape))
+    asked = config.classes.class_names[0] if config.classes.class_names else "0"
     return f"""---
 library_name: clarion
 ---
@@ -37,8 +38,9 @@ It tells `{config.label}`, class of {_values(config.classes)}, of samples noised
 ```python
 import clarion
 
-classifier = clarion.load_classifier("path/to/this/folder")
-guidance = clarion.guide.ClassifierGuidance(2.0, classifier)
+model = clarion.load("path/to/a/model")
+guidance = "classifier:path/to/this/folder:2"
+samples = model.sample(n=16, condition={{"{config.label}": "{asked}"}}, guidance=guidance)
 ```
 """
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from clarion.denoise.network_classifier import NetworkClassifier
 from clarion.run import folder
+from clarion.run.classifier_config import AnyClassifier
 from clarion.run.opening import load_weights, locate
 
 
@@ -17,7 +17,7 @@ def load_classifier(
     device: torch.device | str = "cpu",
     step: int | None = None,
     ema_width: float | None = None,
-) -> NetworkClassifier:
+) -> AnyClassifier:
     """Read what `clarion train-classifier` wrote; arguments as those of `Model.load`.
 
     Raises:
@@ -28,10 +28,12 @@ def load_classifier(
         classifier = clarion.load_classifier("runs/classifier")
         images = model.sample(16, condition={"label": 3},
                               guidance=clarion.guide.ClassifierGuidance(2.0, classifier))
+
+    Of tokens it is `clarion.guide.tokens.TokenClassifierGuidance`.
     """
     place, step = locate(path, step)
     config = folder.read_classifier_config(place)
     with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
-        classifier = config.build(folder.read_normalizer(place))
+        classifier = config.build(folder.read_codec(place))
     load_weights(classifier.network, place, step, ema_width)
     return classifier.eval().requires_grad_(False).to(device)

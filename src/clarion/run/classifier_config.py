@@ -3,53 +3,80 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
+from clarion.base.codec import Codec
 from clarion.base.condition import ClassEntry
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
-from clarion.base.normalizer import Normalizer
 from clarion.denoise.known_data import KnownData
 from clarion.denoise.network_classifier import NetworkClassifier
+from clarion.denoise.token_classifier import TokenNetworkClassifier
 from clarion.nets.classifier import ClassifierNetwork
+from clarion.nets.config import NetworkConfig
+from clarion.nets.token_classifier import TokenClassifierNetwork
+from clarion.nets.transformer import TransformerConfig
 from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import GaussianProcess
+from clarion.process.process import Process
+from clarion.process.tables import of_kind
+from clarion.process.tokens import TokenProcess
 from clarion.run.config import LevelsConfig, ModelConfig, OptimizerConfig, TrainingConfig
 from clarion.run.examples import DataConfig
 
 MOST_CHANNELS = 32
-"""A classifier needs fewer than the model that it steers."""
+"""Of a U-Net: a classifier needs fewer than the model that it steers."""
+
+MOST_BLOCKS, MOST_WIDTH, HEAD_WIDTH = 2, 128, 32
+"""Of a transformer, likewise."""
+
+NETWORKS_OF: Mapping[type[Process], type[NetworkConfig]] = {
+    GaussianProcess: UNetConfig,
+    TokenProcess: TransformerConfig,
+}
+"""Kind of process -> the network of whose reading half a classifier is made."""
+
+AnyClassifier: TypeAlias = NetworkClassifier | TokenNetworkClassifier
+"""What a classifier's config can be built into."""
 
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """All that is needed, beside weights and normaliser, to make the classifier.
+    """All that is needed, beside weights and codec, to make the classifier.
 
     Args:
         shape: of one sample, in model units.
         label: name of the condition that it tells.
         classes: what that may be.
-        network: sizes of the network.
+        network: sizes of the network, of the kind in `NETWORKS_OF`.
         process: how data becomes noise.
-        sigma_data: standard deviation of the data in model units.
+        sigma_data: standard deviation of the data in model units; of numbers alone.
         domain: the kind of data, a name in `domains.tables.DOMAINS`.
     """
 
     shape: tuple[int, ...]
     label: str
     classes: ClassEntry
-    network: UNetConfig
-    process: GaussianProcess
+    network: NetworkConfig
+    process: Process
     sigma_data: float = 1.0
     domain: str = "image"
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_data < math.inf:
             raise ClarionError(f"sigma_data must be above 0 and finite, got {self.sigma_data}.")
+        wanted = of_kind(self.process, NETWORKS_OF)
+        if not isinstance(self.network, wanted):
+            raise ClarionError(
+                f"network of a classifier must be a {wanted.__name__} for {self.process}, got "
+                f"{self.network}."
+            )
 
     @classmethod
     def of_model(
-        cls, model: ModelConfig, network: UNetConfig, label: str | None = None
+        cls, model: ModelConfig, network: NetworkConfig, label: str | None = None
     ) -> ClassifierConfig:
         """The classifier that can steer a model: of its process, units, shape and classes.
 
@@ -59,20 +86,26 @@ class ClassifierConfig:
             label: which of the model's conditions it shall tell; None if there is but one label.
 
         Raises:
-            ClarionError: if the model has no such label, or is of tokens.
+            ClarionError: if the model has no such label, or the network is of another kind.
         """
-        process = model.process
-        if not isinstance(process, GaussianProcess):
-            raise ClarionError(f"Classifiers are trained for models of numbers, not of {process}.")
         name, classes = _label_of(model, label)
-        return cls(model.shape, name, classes, network, process, model.sigma_data, model.domain)
+        return cls(
+            model.shape, name, classes, network, model.process, model.sigma_data, model.domain
+        )
 
-    def build(self, normalizer: Normalizer) -> NetworkClassifier:
+    def build(self, codec: Codec) -> AnyClassifier:
         """The classifier, its network freshly initialised from torch's random state."""
-        network = ClassifierNetwork(self.network, self.shape, self.classes.num_classes)
-        data = KnownData(self.shape, normalizer, {self.label: self.classes})
-        num_classes = self.classes.num_classes
-        return NetworkClassifier(network, self.process, data, num_classes, self.sigma_data)
+        process, count = self.process, self.classes.num_classes
+        data = KnownData(self.shape, codec, {self.label: self.classes})
+        if isinstance(self.network, TransformerConfig):
+            assert isinstance(process, TokenProcess), "checked when it was made"
+            states = process.num_states
+            network = TokenClassifierNetwork(self.network, self.shape[0], states, count)
+            return TokenNetworkClassifier(network, process, data, count)
+        assert isinstance(self.network, UNetConfig), "checked when it was made"
+        assert isinstance(process, GaussianProcess), "checked when it was made"
+        network = ClassifierNetwork(self.network, self.shape, count)
+        return NetworkClassifier(network, process, data, count, self.sigma_data)
 
 
 @dataclass(frozen=True)
@@ -96,23 +129,38 @@ class ClassifierTrainConfig(TrainingConfig):
     validation_examples: int = 1024
     validate_every: int = 500
     checkpoint_every: int = 500
-    network: UNetConfig = field(default_factory=UNetConfig)
+    network: NetworkConfig = field(default_factory=UNetConfig)
     noise: LevelsConfig = field(default_factory=lambda: LevelsConfig(levels="time_uniform"))
 
     @classmethod
     def for_model(
         cls, model: ModelConfig, data: DataConfig, validation: DataConfig | None
     ) -> ClassifierTrainConfig:
-        """Settings that suit a model: the levels of its network, of few channels and blocks."""
-        if not isinstance(model.network, UNetConfig):
-            raise ClarionError(
-                "A classifier is half a U-Net and takes signals and pictures, which this model's "
-                f"samples of shape {model.shape} are not: its network is {model.network}."
-            )
-        network = replace(model.network, blocks_per_level=1, dropout=0.1)
-        if network.base_channels > MOST_CHANNELS:
-            network = replace(network, base_channels=MOST_CHANNELS, head_width=MOST_CHANNELS)
-        return cls(data=data, validation=validation, network=network)
+        """Settings that suit a model: a network of its kind, of fewer and smaller blocks.
+
+        Raises:
+            ClarionError: if the model has a network of which no classifier is made.
+        """
+        return cls(data=data, validation=validation, network=_smaller(model))
+
+
+def _smaller(model: ModelConfig) -> NetworkConfig:
+    network = model.network
+    if isinstance(network, TransformerConfig):
+        blocks = min(network.num_blocks, MOST_BLOCKS)
+        network = replace(network, num_blocks=blocks, dropout=0.1, is_causal=False)
+        if network.width > MOST_WIDTH:
+            network = replace(network, width=MOST_WIDTH, head_width=HEAD_WIDTH)
+        return network
+    if not isinstance(network, UNetConfig):
+        raise ClarionError(
+            "A classifier is half a U-Net and takes signals and pictures, which this model's "
+            f"samples of shape {model.shape} are not: its network is {network}."
+        )
+    network = replace(network, blocks_per_level=1, dropout=0.1)
+    if network.base_channels > MOST_CHANNELS:
+        network = replace(network, base_channels=MOST_CHANNELS, head_width=MOST_CHANNELS)
+    return network
 
 
 def _label_of(model: ModelConfig, name: str | None) -> tuple[str, ClassEntry]:

@@ -179,18 +179,6 @@ def read_codec(folder: Path) -> Codec:
     return from_json(CODECS[path.stem], read_json(path), str(path))
 
 
-def read_normalizer(folder: Path) -> Normalizer:
-    """The codec of a model of numbers.
-
-    Raises:
-        CheckpointError: if it is another one.
-    """
-    codec = read_codec(folder)
-    if not isinstance(codec, Normalizer):
-        raise CheckpointError(f"{folder} holds no model of numbers.")
-    return codec
-
-
 def checkpoint_folder(run: Path, step: int) -> Path:
     """Where the checkpoint of a step stands."""
     return run / "steps" / f"{step:08d}"

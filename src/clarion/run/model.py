@@ -162,7 +162,8 @@ class Model:
     def rules(self, guidance: Any) -> tuple[Guidance, ...]:
         """Guidance rules as `sample` takes them, with the models that they name loaded."""
         device = next(self.denoiser.parameters()).device
-        return read_rules(guidance, lambda path: Model.load(path, device=device).denoiser)
+        process = self.config.process
+        return read_rules(guidance, lambda path: Model.load(path, device=device).denoiser, process)
 
     def save(self, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write the model, without its training, to a folder; an earlier model there is replaced.

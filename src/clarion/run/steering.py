@@ -14,6 +14,7 @@ from clarion.denoise.denoiser import Denoiser
 from clarion.guide.compose import Compose
 from clarion.guide.gradient.reward_function import RewardFunction
 from clarion.guide.rule import Guidance, SampleSpace
+from clarion.guide.tables import guidance_of
 from clarion.process.process import Process
 from clarion.run.classifier import load_classifier
 from clarion.run.functions import load_function
@@ -25,12 +26,13 @@ Load = Callable[[str], Denoiser]
 """Name of a run or a saved model, as `Model.load` takes it -> its denoiser."""
 
 
-def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
+def read_rules(guidance: Any, load: Load, process: Process) -> tuple[Guidance, ...]:
     """The rules that were given, as such or as they are typed.
 
     Args:
         guidance: a rule, or several, the first innermost; also as text, "cfg:3@0.2-0.7".
         load: opens the models that a rule names.
+        process: of the model, by which the names are those of rules of numbers or of tokens.
 
     Raises:
         ClarionError: for what is no rule.
@@ -40,8 +42,9 @@ def read_rules(guidance: Any, load: Load) -> tuple[Guidance, ...]:
         RewardFunction: load_function,
         NoisyClassifier: load_classifier,
     }
+    tables = TABLES | {Guidance: guidance_of(process)}
     rules = tuple(
-        parse_kind(Guidance, rule, readers) if isinstance(rule, str) else rule
+        parse_kind(Guidance, rule, readers, tables) if isinstance(rule, str) else rule
         for rule in (guidance if isinstance(guidance, list | tuple) else (guidance,))
     )
     for rule in rules:

@@ -11,11 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.condition import Condition
 from clarion.base.errors import DataError
-from clarion.base.normalizer import Normalizer
-from clarion.denoise.network_classifier import NetworkClassifier
-from clarion.run.classifier_config import ClassifierConfig
+from clarion.run.classifier_config import AnyClassifier, ClassifierConfig
 from clarion.run.config import LevelsConfig
 from clarion.run.examples import ExampleSet
 from clarion.train.levels import NoiseLevels
@@ -23,33 +22,31 @@ from clarion.train.objective import Objective
 from clarion.train.validate import Figures, mean_by_level
 
 
-class ClassifierObjective(Objective[NetworkClassifier]):
+class ClassifierObjective(Objective[AnyClassifier]):
     """A classifier by its cross-entropy; examples without a label are passed over.
 
     Args:
         config: the classifier.
-        normalizer: of the data.
+        codec: of the data.
         noise: which noise levels are trained.
     """
 
-    def __init__(
-        self, config: ClassifierConfig, normalizer: Normalizer, noise: LevelsConfig
-    ) -> None:
-        self.config, self.normalizer = config, normalizer
+    def __init__(self, config: ClassifierConfig, codec: Codec, noise: LevelsConfig) -> None:
+        self.config, self.codec = config, codec
         self.levels = NoiseLevels(noise, config.process, config.sigma_data)
 
-    def build(self) -> NetworkClassifier:
-        return self.config.build(self.normalizer)
+    def build(self) -> AnyClassifier:
+        return self.config.build(self.codec)
 
-    def batch_loss(self, model: NetworkClassifier, x0: Tensor, condition: Condition) -> Tensor:
+    def batch_loss(self, model: AnyClassifier, x0: Tensor, condition: Condition) -> Tensor:
         t = self.levels.stratified_times(len(x0), x0.device)
-        log_p = self._log_probabilities(model, x0, t, torch.randn_like(x0))
+        log_p = self._log_probabilities(model, x0, t, self.config.process.noise_like(x0))
         present = condition.present[self.config.label]
         own = torch.where(present, self._own(log_p, condition), 0.0)
         return -own.sum() / present.sum().clamp(min=1)
 
     def validate(
-        self, model: NetworkClassifier, x0: Tensor, condition: Condition, batch_size: int
+        self, model: AnyClassifier, x0: Tensor, condition: Condition, batch_size: int
     ) -> Figures:
         """The loss as "validation", and "accuracy": how often the likeliest class is the label."""
         known = condition.present[self.config.label]
@@ -62,7 +59,7 @@ class ClassifierObjective(Objective[NetworkClassifier]):
         return mean_by_level(measure, self.levels, x0[known], condition.rows(known), batch_size)
 
     def _log_probabilities(
-        self, model: NetworkClassifier, x0: Tensor, t: Tensor, noise: Tensor
+        self, model: AnyClassifier, x0: Tensor, t: Tensor, noise: Tensor
     ) -> Tensor:
         return model(self.config.process.perturb(x0, t, noise), t)
 

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
 from clarion.process.gaussian import GaussianProcess
 from clarion.process.process import Process
+from clarion.process.tokens import TokenProcess
 from clarion.run.config import LevelsConfig
 
 
@@ -58,10 +60,18 @@ class NoiseLevels:
         config: which distribution.
         process: how the data is noised.
         sigma_data: standard deviation of the data, where they are numbers.
+
+    Raises:
+        ClarionError: for tokens, if it is not uniform in time.
     """
 
     def __init__(self, config: LevelsConfig, process: Process, sigma_data: float = 1.0) -> None:
         self.config, self.sigma_data = config, sigma_data
+        if isinstance(process, TokenProcess) and config.levels != "time_uniform":
+            raise ClarionError(
+                f"levels of tokens are uniform in time, levels='time_uniform', got "
+                f"{config.levels!r}."
+            )
         self.process: Any = process  # whoever asks further knows the kind
         self._levels = NOISE_LEVELS[config.levels]
 

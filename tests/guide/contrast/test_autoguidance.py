@@ -95,7 +95,7 @@ def test_it_is_typed_with_the_name_of_the_weak_model():
         opened.append(path)
         return weak
 
-    (rule,) = read_rules("auto:runs/small:1.8@0.2-0.7", load)
+    (rule,) = read_rules("auto:runs/small:1.8@0.2-0.7", load, EDM())
     assert opened == ["runs/small"]
     assert rule == Autoguidance(1.8, weak, t_low=0.2, t_high=0.7)
     assert "weak" not in repr(rule)  # a network prints pages
@@ -103,4 +103,4 @@ def test_it_is_typed_with_the_name_of_the_weak_model():
     assert x.isfinite().all()
     assert rule.num_evaluations == weak.num_evaluations > 0
     with pytest.raises(ClarionError, match="lacks guidance_scale; it is written auto:"):
-        read_rules("auto:runs/small", load)
+        read_rules("auto:runs/small", load, EDM())

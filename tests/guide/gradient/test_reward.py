@@ -242,7 +242,7 @@ def file(tmp_path):
 
 
 def test_a_reward_is_read_from_a_file(file):
-    (rule,) = read_rules(f"reward:{file}#bright:2,detached@0.1-0.6", load=None)
+    (rule,) = read_rules(f"reward:{file}#bright:2,detached@0.1-0.6", load=None, process=EDM())
     assert isinstance(rule, Reward)
     assert (rule.scale, rule.gradient, rule.t_low, rule.t_high) == (2.0, "detached", 0.1, 0.6)
     assert rule.fn(torch.ones(2, 2), None).tolist() == [6.0, 6.0]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clarion.denoise.estimate import TokenEstimate
-from clarion.guide import CFG
+from clarion.guide import CFG, Autoguidance
 from clarion.guide.tables import TOKEN_GUIDANCE
 from clarion.guide.tokens import Infill, TokenClassifierGuidance
 from clarion.verify.suite import examine
@@ -49,6 +49,13 @@ class OfProbabilities(CFG):
         return TokenEstimate.of_probabilities(mean.clamp(min=1e-30))
 
 
+class AsksTheWeakOne(Autoguidance):
+    """The models have changed places."""
+
+    def estimates(self, denoiser, x_t, t, condition):
+        return super().estimates(denoiser, x_t, t, condition)[::-1]
+
+
 class ShowsWithoutKeeping(Infill):
     """The known token is drawn like the others."""
 
@@ -62,6 +69,7 @@ class ShowsWithoutKeeping(Infill):
         ("classifier", WrongSign, {"error of the tilts", LAW, LIMIT}),
         ("classifier", WithoutHere, {"error of the tilts", LIMIT}),
         ("cfg", OfProbabilities, {"error of the probabilities"}),
+        ("auto", AsksTheWeakOne, {"error of the probabilities"}),
         ("infill", ShowsWithoutKeeping, {LAW, LIMIT, "distance from the law"}),
     ],
 )

@@ -13,6 +13,7 @@ from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import TokenEstimate
 from clarion.denoise.exact.table import TableClassifier, TableDenoiser
+from clarion.denoise.exact.tokens import TokenDistribution
 from clarion.guide.rule import Guidance
 from clarion.process.tokens import Masking, TokenProcess
 from clarion.sample.tokens.ancestral import AncestralTokens
@@ -65,10 +66,28 @@ def _cfg(name: str, rule: type) -> list[Finding]:
         denoiser, (x, t, asked) = labelled(process), everywhere(process, 1)
         given, plain = denoiser(x, t, asked).mean, denoiser(x, t, None).mean
         for scale in (0.0, 1.0, 2.5):
-            expected = (given**scale * plain ** (1 - scale)).nan_to_num(0)  # 0 of 0 in both
-            expected = expected / expected.sum(-1, keepdim=True)
-            error = rule(scale)(denoiser)(x, t, asked).mean - expected
+            error = rule(scale)(denoiser)(x, t, asked).mean - _between(plain, given, scale)
             findings.append(_error(name, "probabilities", error, f"cfg:{scale:g}, {process_name}"))
+    return findings
+
+
+def _between(start: Tensor, end: Tensor, scale: float) -> Tensor:
+    """Probabilities proportional to start^(1 - scale) end^scale."""
+    product = (end**scale * start ** (1 - scale)).nan_to_num(0)  # 0 of what is 0 in both
+    return product / product.sum(-1, keepdim=True)
+
+
+def _auto(name: str, rule: type) -> list[Finding]:
+    """p proportional to p(x0 | label)^w p_weak(x0 | label)^(1 - w), in each position."""
+    blurred = [TokenDistribution((part.probabilities + 1 / 27) / 2) for part in CLASSES]
+    findings = []
+    for process_name, process in PROCESSES.items():
+        denoiser, (x, t, asked) = labelled(process), everywhere(process, 1)
+        weak = TableDenoiser(process, blurred, WEIGHTS)
+        own, other = denoiser(x, t, asked).mean, weak(x, t, asked).mean
+        for scale in (0.0, 1.0, 2.5):
+            error = rule(scale, weak)(denoiser)(x, t, asked).mean - _between(other, own, scale)
+            findings.append(_error(name, "probabilities", error, f"{scale:g}, {process_name}"))
     return findings
 
 
@@ -164,6 +183,7 @@ def _error(name: str, of: str, error: Tensor, setting: str) -> Finding:
 
 KNOWN_ANSWERS: Mapping[str, Examination] = {
     "cfg": _cfg,
+    "auto": _auto,
     "classifier": _classifier,
     "infill": _infill,
 }
