@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,12 @@ from torch import Tensor
 
 import clarion
 from clarion.base.chart import COLOURS
+from clarion.evaluate.metric import Z, share
 from garment_classifier import accuracy_on_test_pictures, batch, garments, load_or_train
 from harness import Benchmark
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
 NUM_RESAMPLES = 200
-Z = 1.96
-"""Deviations within which a normal number lies with a probability of 95 %."""
 
 
 def rules(weak: str | None) -> dict[str, str]:
@@ -58,7 +56,7 @@ def judged(
     samples: Tensor, labels: Tensor, classifier: Any, reference: float, generator: torch.Generator
 ) -> dict[str, Any]:
     """Accuracy and diversity, each with its 95 % interval."""
-    right = (classifier(samples).argmax(1) == labels).double()
+    accuracy = share(int((classifier(samples).argmax(1) == labels).sum()), len(labels))
     features = classifier.embed(samples)
     per_class = [torch.nonzero(labels == c)[:, 0] for c in range(10)]
     diversities = []
@@ -70,17 +68,9 @@ def judged(
         )  # fmt: skip
         diversities.append(spread(features[chosen], labels[chosen]) / reference)
     return {
-        "accuracy": share(float(right.mean()), len(right)),
+        "accuracy": {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high},
         "diversity": interval(spread(features, labels) / reference, diversities),
     }
-
-
-def share(value: float, n: int) -> dict[str, float]:
-    """A share of n, and its interval by Wilson 1927, doi 10.1080/01621459.1927.10502953."""
-    z2 = Z**2 / n
-    middle, half = value + z2 / 2, Z * math.sqrt(value * (1 - value) / n + z2 / (4 * n))
-    low, high = (middle - half) / (1 + z2), (middle + half) / (1 + z2)
-    return {"value": value, "low": min(low, value), "high": max(high, value)}  # but for rounding
 
 
 def interval(value: float, halves: list[float]) -> dict[str, float]:

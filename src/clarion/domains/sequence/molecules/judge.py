@@ -3,7 +3,7 @@
 Molecules are compared by their canonical SMILES. Of n texts some are valid; of the valid ones some
 are different; of the different ones some are new, that is, not in the reference. A model gains
 nothing by what is known or drawn twice, so the properties of the new ones are given on their own
-(as in Schiff et al. 2025, arXiv 2412.10193, section 5).
+(as in Schiff et al. 2025, arXiv 2412.10193, on QM9).
 """
 
 from __future__ import annotations
