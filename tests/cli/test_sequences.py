@@ -85,6 +85,20 @@ def test_a_training_that_is_resumed_reads_by_the_same_vocabulary(
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_a_training_validates_on_other_sequences(table: Path, tmp_path: Path, capsys) -> None:
+    other = tmp_path / "other.csv"
+    lines = table.read_text().splitlines()
+    other.write_text("\n".join([lines[0], *lines[-7:], "GG,60"]) + "\n")
+    assert train(table, tmp_path / "run", f"--validation {other}") == 0
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (sizes,) = (r for r in reports if "training_examples" in r)
+    assert (sizes["training_examples"], sizes["validation_examples"]) == (40, 8)
+    assert [r["step"] for r in reports if "validation" in r] == [2, 4]
+    other.write_text("sequence,score\nGGNG,1\n")
+    assert train(table, tmp_path / "refused", f"--validation {other}") == 1
+    assert "other.csv, line 2, column 'sequence': unknown letter 'N'" in capsys.readouterr().err
+
+
 def test_a_book(tmp_path: Path, capsys) -> None:
     (tmp_path / "book.txt").write_text("It was the best of times.\n" * 12)
     line = f"train text --data {tmp_path / 'book.txt'} --length 16 --data.stride 4 {SMALL} {RARE}"

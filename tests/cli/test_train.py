@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -83,8 +85,54 @@ def test_the_process_can_be_chosen_by_name() -> None:
 
 def test_a_resumed_training_takes_no_settings() -> None:
     for setting in (["--batch-size", "3"], ["--process", "ve"], ["--process", "edm"]):
-        with pytest.raises(ClarionError, match="beside --resume only --data may be given"):
+        with pytest.raises(ClarionError, match="beside --resume only --data and --val"):
             parse(["--resume", "run", *setting])
+
+
+def test_data_to_validate_on_are_read_like_the_others_but_for_what_is_said() -> None:
+    words = ["images", "--data", "a", "--size", "32", "--resize", "crop"]
+    config = parse([*words, "--validation", "b"])[2]
+    assert config.validation == replace(config.data, source="b")
+    config = parse([*words, "--validation=b", "--validation.resize", "pad"])[2]
+    assert config.validation == replace(config.data, source="b", resize="pad")
+    config = parse([*words, "--validation.split", "test"])[2]
+    assert config.validation == replace(config.data, split="test")
+    assert parse(words)[2].validation is None
+    config = parse(["fashion", "--size", "16", "--resize", "stretch"])[2]
+    assert config.validation == replace(config.data, split="test")
+    for same in (["--validation", "a"], ["--validation.split", "train"]):
+        with pytest.raises(ClarionError, match="validate on are those to train on"):
+            parse([*words, *same])
+
+
+def test_a_training_validates_on_other_pictures(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(picture_folder, other)
+    for name in ("0", "1", "2"):
+        (other / "left" / f"{name}.png").unlink()
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "images", "--data", str(picture_folder), *TINY]
+    assert main([*words, "--validation", "other", "--out", "run", "--stop-after", "3"]) == 0
+    reports = [
+        json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    ]
+    (sizes,) = (r for r in reports if "training_examples" in r)
+    assert (sizes["training_examples"], sizes["validation_examples"]) == (16, 13)
+    moved = other.rename(tmp_path / "moved")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    resume = ["train", "--resume", str(tmp_path / "run"), "--json"]
+    assert main(resume) == 1
+    assert main([*resume, "--validation", str(moved)]) == 0
+    assert main([*words, "--out", "plain", "--stop-after", "3"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--resume", "plain", "--validation", str(moved)]) == 1
+    assert "holds out a part of its data; leave --validation out" in capsys.readouterr().err
+    (moved / "left").rename(moved / "up")
+    assert main([*words, "--validation", str(moved), "--out", "refused"]) == 1
+    assert "up" in capsys.readouterr().err
 
 
 def test_a_recipe_for_your_own_data_asks_for_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clarion.base.errors import DataError
-from clarion.train.order import DataOrder, hold_out
+from clarion.train.order import DataOrder, hold_out, pick_some
 
 INDICES = torch.tensor([3, 1, 4, 10, 5, 9, 2])
 
@@ -48,3 +48,13 @@ def test_held_out_examples_are_others_and_always_the_same(n, count, held):
 def test_held_out_examples_are_drawn_at_random():
     assert hold_out(1000, 20, 0)[1].tolist() != hold_out(1000, 20, 1)[1].tolist()
     assert hold_out(1000, 20, 0)[1].max() > 500
+
+
+@pytest.mark.parametrize(("n", "count", "expected"), [(100, 30, 30), (20, 30, 20), (5, 0, 0)])
+def test_some_are_picked_at_random(n, count, expected):
+    picked = pick_some(n, count, seed=3).tolist()
+    assert len(set(picked)) == len(picked) == expected
+    assert picked == sorted(picked) == pick_some(n, count, seed=3).tolist()
+    assert set(picked) <= set(range(n))
+    if expected == 30:
+        assert max(picked) > 50

@@ -2,8 +2,10 @@
 
 Every setting of the recipe is a flag, named by its place in the config (`--network.base-channels`).
 Those of the data have short forms: `--data` names the source, `--size`, `--resize`, `--channels`,
-`--split` and `--skip-bad` say what is done with it. `--process` names another noising process,
-whose own settings are then flags too (`--process vp_cosine --process.log-snr-max 10`).
+`--split` and `--skip-bad` say what is done with it. `--validation` names other data to measure the
+loss on, read in the same way but for what flags such as `--validation.split` say; without
+it a part of the data is held out. `--process` names another noising process, whose own settings are
+then flags too (`--process vp_cosine --process.log-snr-max 10`).
 """
 
 from __future__ import annotations

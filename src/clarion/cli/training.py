@@ -1,13 +1,14 @@
 """What the commands that train have in common: their flags, the folder of a run, and the run."""
 
-# Annotations are evaluated here, not kept as text: those of `parse_settings` are its arguments.
+# Annotations are evaluated here, not kept as text: those of `_read` are its arguments.
 
 import hashlib
 import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -32,6 +33,7 @@ from clarion.train.objective import Objective
 
 SHORT_FORMS = {
     "--data": "--data.source",
+    "--validation": "--validation.source",
     "--size": "--data.size",
     "--resize": "--data.resize",
     "--channels": "--data.channels",
@@ -88,6 +90,11 @@ def is_resumed(arguments: list[str]) -> bool:
     return any(word.split("=")[0] == "--resume" for word in arguments)
 
 
+def names_validation(arguments: list[str]) -> bool:
+    """Whether the words of the command line say what to validate on."""
+    return any(word.split("=")[0].split(".")[0] == "--validation" for word in arguments)
+
+
 def wants_help(arguments: list[str]) -> bool:
     """Whether the words of the command line ask for help."""
     return any(word in ("-h", "--help") for word in arguments)
@@ -116,31 +123,26 @@ def parse_settings(
         ClarionError: for settings that cannot be, or any beside `--resume`.
     """
 
-    def collect(
-        options: Annotated[options, tyro.conf.arg(name="")],  # pyright: ignore
-        config: Annotated[type(default), tyro.conf.arg(name="")] = default,  # pyright: ignore
-    ) -> tuple[Any, Any]:
-        return options, config
-
-    given, config = tyro.cli(
-        collect,
-        args=[_in_full(word) for word in arguments],
-        prog=command,
-        description=description,
-        config=(tyro.conf.AvoidSubcommands,),
-    )
+    read = partial(_read, [_in_full(word) for word in arguments], options, command, description)
+    if default.validation is not None or names_validation(arguments):
+        data = default.data
+        if not wants_help(arguments):  # they are like the data, for which there may be flags, too
+            data = read(replace(default, validation=None), return_unknown_args=True)[0][1].data
+        default = replace(default, validation=_to_validate(data, default))
+    given, config = read(default)
     if given.stop_after is not None and given.stop_after < 1:
         raise ClarionError(f"stop_after must be at least 1, got {given.stop_after}.")
-    source = config.data.source
-    if is_resumed(arguments) and (chosen or config != _with_source(default, source)):
+    if is_resumed(arguments) and (chosen or config != _moved(default, config)):
         raise ClarionError(
-            "A resumed training keeps its settings; beside --resume only --data may be given, "
-            "to say where the same data are now."
+            "A resumed training keeps its settings; beside --resume only --data and --validation "
+            "may be given, to say where the same data are now."
         )
-    place = Path(source).expanduser()
-    if place.exists():  # written in full, so that a run can be resumed from any folder
-        config = _with_source(config, str(place.resolve()))
-    return given, config
+    if not is_resumed(arguments) and config.validation == config.data:
+        raise ClarionError(
+            "The data to validate on are those to train on: name others with --validation, or "
+            "leave it out, and a part of the data is held out."
+        )
+    return given, _in_place(config)
 
 
 def train(
@@ -157,21 +159,18 @@ def train(
         command: as it is typed, "clarion train".
         name: with which the run's folder begins.
         options: where, and how far.
-        config: the settings; of a run that is resumed only the data's source is taken from them.
+        config: the settings; of a run that is resumed only the sources of data are taken from them.
         prepare: says what is trained, given the settings, the data, and the folder of the run where
             one is resumed.
         fitted: what the data of a new run are read by; None fits all on them.
     """
     device = torch.device(choose_device(options.device))
-    source = config.data.source
     is_new = options.resume is None
     if options.resume is not None:
         run = options.resume
-        config = folder.read_train_config(run, DATA, type(config))
-        if source != NOT_NAMED:
-            config = _with_source(config, source)
+        config = _moved(folder.read_train_config(run, DATA, type(config)), config)
     else:
-        if source == NOT_NAMED:
+        if config.data.source == NOT_NAMED:
             raise ClarionError("Name the data: --data FILE, a folder, or a hub name.")
         run = options.out or Path("runs") / _run_name(name, config)
         if run.exists() and any(run.iterdir()):
@@ -214,8 +213,55 @@ def fitted_of(run: Path) -> Fitted:
     return Fitted(spec, known.shape, folder.read_codec(run))
 
 
-def _with_source(config: C, source: str) -> C:
-    return replace(config, data=replace(config.data, source=source))
+def _read(
+    words: list[str], options: type, command: str, description: str, default: Any, **how: Any
+) -> Any:
+    """Options and settings, as tyro reads them; `how` is for it, too."""
+
+    def collect(
+        options: Annotated[options, tyro.conf.arg(name="")],  # pyright: ignore
+        config: Annotated[type(default), tyro.conf.arg(name="")] = default,  # pyright: ignore
+    ) -> tuple[Any, Any]:
+        return options, config
+
+    config = (tyro.conf.AvoidSubcommands,)
+    return tyro.cli(
+        collect, args=words, prog=command, description=description, config=config, **how
+    )
+
+
+def _to_validate(data: DataConfig, default: TrainingConfig) -> DataConfig:
+    """What is validated on: like the data, but for what the default says of it in particular."""
+    own = default.validation or default.data
+    said = {f.name: getattr(own, f.name) for f in fields(own)}
+    return replace(data, **{k: v for k, v in said.items() if v != getattr(default.data, k)})
+
+
+def _moved(config: C, other: TrainingConfig) -> C:
+    """The same settings, with the sources of data that others name."""
+    if other.data.source != NOT_NAMED:
+        config = replace(config, data=replace(config.data, source=other.data.source))
+    if other.validation is not None and other.validation.source != NOT_NAMED:
+        if config.validation is None:
+            raise ClarionError(
+                "This training holds out a part of its data; leave --validation out."
+            )
+        validation = replace(config.validation, source=other.validation.source)
+        config = replace(config, validation=validation)
+    return config
+
+
+def _in_place(config: C) -> C:
+    """The same settings, with paths in full, so that a run can be resumed from any folder."""
+
+    def full(source: str) -> str:
+        place = Path(source).expanduser()
+        return str(place.resolve()) if place.exists() else source
+
+    data, validation = config.data, config.validation
+    if validation is not None:
+        validation = replace(validation, source=full(validation.source))
+    return replace(config, data=replace(data, source=full(data.source)), validation=validation)
 
 
 def _in_full(word: str) -> str:

@@ -33,7 +33,7 @@ from clarion.train.optimizer import (
     learning_rate,
     set_learning_rate,
 )
-from clarion.train.order import DataOrder, hold_out
+from clarion.train.order import DataOrder, hold_out, pick_some
 from clarion.train.precision import faster_precision
 from clarion.train.stop import StopRequest
 from clarion.train.validate import Figures
@@ -86,7 +86,7 @@ class Trainer:
         if config.validate_every and validation is None:
             chosen, held = hold_out(len(examples), config.validation_examples, config.seed)
         elif config.validate_every and validation is not None:
-            held = torch.arange(min(config.validation_examples, len(validation)))
+            held = pick_some(len(validation), config.validation_examples, config.seed)
         self.order = DataOrder(chosen, config.seed)
         self._validation = (
             self._encode(*(validation or examples).batch(held)) if len(held) else None

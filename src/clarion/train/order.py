@@ -52,6 +52,16 @@ def hold_out(n: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
 
     Never more than a tenth is held out.
     """
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(mix_seed(seed, "hold out")))
     held = min(count, n // 10)
+    order = _shuffled(n, seed)
     return order[held:].sort().values, order[:held].sort().values
+
+
+def pick_some(n: int, count: int, seed: int) -> Tensor:
+    """At most `count` of range(n), at random: the first ones may all be of one kind."""
+    return _shuffled(n, seed)[:count].sort().values
+
+
+def _shuffled(n: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(mix_seed(seed, "hold out"))
+    return torch.randperm(n, generator=generator)
