@@ -19,6 +19,7 @@ from clarion.guide.limit import Clip, DynamicThreshold
 from clarion.guide.rule import Guidance
 from clarion.guide.tokens.classifier import TokenClassifierGuidance
 from clarion.guide.tokens.infill import Infill
+from clarion.guide.tokens.reward import TokenReward
 from clarion.process.gaussian import GaussianProcess
 from clarion.process.process import Process
 from clarion.process.tables import of_kind
@@ -48,6 +49,7 @@ TOKEN_GUIDANCE: NameTable[type[Guidance]] = NameTable(
         "cfg": CFG,
         "auto": Autoguidance,
         "classifier": TokenClassifierGuidance,
+        "reward": TokenReward,
         "infill": Infill,
     },
 )

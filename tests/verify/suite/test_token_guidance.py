@@ -6,7 +6,7 @@ import torch
 from clarion.denoise.estimate import TokenEstimate
 from clarion.guide import CFG, Autoguidance
 from clarion.guide.tables import TOKEN_GUIDANCE
-from clarion.guide.tokens import Infill, TokenClassifierGuidance
+from clarion.guide.tokens import Infill, TokenClassifierGuidance, TokenReward
 from clarion.verify.suite import examine
 from clarion.verify.suite.token_guidance import examine_token_guidance
 
@@ -56,6 +56,15 @@ class AsksTheWeakOne(Autoguidance):
         return super().estimates(denoiser, x_t, t, condition)[::-1]
 
 
+class TiltsProbabilities(TokenReward):
+    """The slope is added to probabilities, and not to their logarithms."""
+
+    def steer(self, denoiser, x_t, t, condition, visit):
+        plain, steered = denoiser(x_t, t), super().steer(denoiser, x_t, t, condition, visit)
+        slope = steered.logits - plain.logits
+        return TokenEstimate.of_probabilities((plain.mean * (1 + slope)).clamp(min=1e-9))
+
+
 class ShowsWithoutKeeping(Infill):
     """The known token is drawn like the others."""
 
@@ -70,6 +79,7 @@ class ShowsWithoutKeeping(Infill):
         ("classifier", WithoutHere, {"error of the tilts", LIMIT}),
         ("cfg", OfProbabilities, {"error of the probabilities"}),
         ("auto", AsksTheWeakOne, {"error of the probabilities"}),
+        ("reward", TiltsProbabilities, {"error of the probabilities"}),
         ("infill", ShowsWithoutKeeping, {LAW, LIMIT, "distance from the law"}),
     ],
 )

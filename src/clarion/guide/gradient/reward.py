@@ -20,23 +20,22 @@ Source: Guo, Yuan, Yang, Chen & Wang 2024, arXiv 2404.14743, definition 1, whose
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self, TypeAlias, get_args
 
-import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
 from clarion.base.options import check_number
-from clarion.base.shapes import are_finite, expand_like
+from clarion.base.shapes import expand_like
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.guide.gradient.reward_function import (
     RewardFunction,
     bind_reward,
     rewards_of,
+    slope_of,
 )
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.guide.trial import name_of, try_gradient
@@ -100,27 +99,12 @@ class Reward(Guidance):
     ) -> Estimate:
         if self.gradient == "through":
             estimate, vjp = estimate_with_vjp(denoiser, x_t, t, condition)
-            by_x_t = vjp(self._slope(estimate.mean, condition, visit))
+            by_x_t = vjp(slope_of(self.fn, estimate.mean, condition, visit))
             slope = expand_like(denoiser.process.alpha(t), x_t) * by_x_t  # by y
         else:
             estimate = denoiser(x_t, t, condition)
-            slope = self._slope(estimate.mean, condition, visit)
+            slope = slope_of(self.fn, estimate.mean, condition, visit)
         weight = self.scale
         if self.added_to == "score":
             weight = weight * expand_like(denoiser.process.noise_level(t), x_t) ** 2
         return Estimate(estimate.mean + weight * slope, untwisted=estimate.mean)
-
-    def _slope(self, mean: Tensor, condition: Condition | None, visit: Visit | None) -> Tensor:
-        """grad r at the estimate, (batch, *shape); differentiable where the estimate is.
-
-        NaN where r is NaN or the gradient not finite, so that no sample then looks sound.
-        """
-        is_within = torch.is_grad_enabled() and mean.requires_grad
-        with torch.enable_grad():
-            x0 = mean if is_within else mean.detach().requires_grad_()
-            rewards = rewards_of(self.fn, x0, condition)
-            (slope,) = torch.autograd.grad(rewards.sum(), x0, create_graph=is_within)
-        is_broken = rewards.detach().isnan() | ~are_finite(slope)
-        if visit is not None:
-            visit.note("the reward is NaN or its gradient not finite", is_broken & are_finite(mean))
-        return slope.masked_fill(expand_like(is_broken, slope), math.nan)

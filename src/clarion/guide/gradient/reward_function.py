@@ -7,10 +7,13 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
+from clarion.base.shapes import are_finite, expand_like
+from clarion.denoise.denoiser import Visit
 from clarion.guide.rule import SampleSpace
 from clarion.guide.trial import name_of, try_values
 
@@ -33,6 +36,24 @@ def rewards_of(fn: RewardFunction, x0: Tensor, condition: Condition | None) -> T
             f"{got}."
         )
     return rewards
+
+
+def slope_of(
+    fn: RewardFunction, x0: Tensor, condition: Condition | None, visit: Visit | None
+) -> Tensor:
+    """grad r at x0, (batch, *shape); differentiable where x0 is.
+
+    NaN where r is NaN or the gradient not finite, so that no sample then looks sound.
+    """
+    is_within = torch.is_grad_enabled() and x0.requires_grad
+    with torch.enable_grad():
+        place = x0 if is_within else x0.detach().requires_grad_()
+        rewards = rewards_of(fn, place, condition)
+        (slope,) = torch.autograd.grad(rewards.sum(), place, create_graph=is_within)
+    is_broken = rewards.detach().isnan() | ~are_finite(slope)
+    if visit is not None:
+        visit.note("the reward is NaN or its gradient not finite", is_broken & are_finite(x0))
+    return slope.masked_fill(expand_like(is_broken, slope), math.nan)
 
 
 def bind_reward(fn: RewardFunction, scale: float, space: SampleSpace) -> RewardFunction:

@@ -2,5 +2,6 @@
 
 from clarion.guide.tokens.classifier import TokenClassifierGuidance
 from clarion.guide.tokens.infill import Infill
+from clarion.guide.tokens.reward import TokenReward
 
-__all__ = ["Infill", "TokenClassifierGuidance"]
+__all__ = ["Infill", "TokenClassifierGuidance", "TokenReward"]

@@ -13,7 +13,7 @@ from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import TokenEstimate
 from clarion.denoise.exact.table import TableClassifier, TableDenoiser
-from clarion.denoise.exact.tokens import TokenDistribution
+from clarion.denoise.exact.tokens import TokenDistribution, markov_chain
 from clarion.guide.rule import Guidance
 from clarion.process.tokens import Masking, TokenProcess
 from clarion.sample.tokens.ancestral import AncestralTokens
@@ -144,6 +144,29 @@ def _tilt_error(rule: Guidance, classifier: NoisyClassifier) -> Tensor:
     return estimate.tilt - expected
 
 
+def _reward(name: str, rule: type) -> list[Finding]:
+    """Of a reward linear in independent positions, the estimate of the tilted law."""
+    first = CHAIN.marginals(0, 1)
+    apart = markov_chain(first, first.expand(CHAIN.vocabulary, -1), CHAIN.length)
+    generator = torch.Generator().manual_seed(0)
+    shape = (CHAIN.length, CHAIN.vocabulary)
+    weight = torch.randn(shape, dtype=torch.float64, generator=generator)
+
+    def linear(x0: Tensor, condition: Condition | None) -> Tensor:
+        return torch.einsum("bls,ls->b", x0, weight)
+
+    gain = linear(F.one_hot(apart.sequences, apart.vocabulary).double(), None)
+    tilted = apart.probabilities * (1.5 * gain).exp().reshape(apart.probabilities.shape)
+    truth = TokenDistribution(tilted / tilted.sum())
+    findings = []
+    for process_name, process in PROCESSES.items():
+        x, t, _ = everywhere(process, 0)
+        steered = rule(linear, 1.5)(TableDenoiser(process, apart))
+        error = steered(x, t).mean - TableDenoiser(process, truth)(x, t).mean
+        findings.append(_error(name, "probabilities", error, f"1.5, {process_name}"))
+    return findings
+
+
 def _infill(name: str, rule: type) -> list[Finding]:
     """p(unknown | known): exact where the unknown ones are independent, else in the limit."""
     process, known = Masking(CHAIN.vocabulary), torch.tensor([0, 1, 2])
@@ -185,6 +208,7 @@ KNOWN_ANSWERS: Mapping[str, Examination] = {
     "cfg": _cfg,
     "auto": _auto,
     "classifier": _classifier,
+    "reward": _reward,
     "infill": _infill,
 }
 """Name of a rule -> how it is examined."""
