@@ -93,6 +93,11 @@ class Denoiser(nn.Module):
         return self.estimate(x_t, t, condition)
 
     @property
+    def reads_time(self) -> bool:
+        """Whether its estimates depend on t, given x_t and the condition."""
+        return True
+
+    @property
     def num_evaluations(self) -> int:
         """Network evaluations so far, each sample of each batch counted."""
         return self._count.total

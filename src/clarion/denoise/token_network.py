@@ -23,6 +23,7 @@ class TokenNetworkDenoiser(TokenNetwork, Denoiser):
             vocabulary).
         process: how the tokens were lost.
         autocast_dtype: type in which the network computes (None: that of its weights).
+        reads_time: whether the network reads the noise level.
     """
 
     def __init__(
@@ -30,9 +31,15 @@ class TokenNetworkDenoiser(TokenNetwork, Denoiser):
         network: nn.Module,
         process: TokenProcess,
         autocast_dtype: torch.dtype | None = None,
+        reads_time: bool = True,
     ) -> None:
         super().__init__(process)
         self.ask_with(network, autocast_dtype)
+        self._reads_time = reads_time
+
+    @property
+    def reads_time(self) -> bool:
+        return self._reads_time
 
     def estimate(self, x_t: Tensor, t: Tensor, condition: Condition | None) -> TokenEstimate:
         logits = self.ask(x_t, t, condition).to(self.weight_dtype(t.dtype))

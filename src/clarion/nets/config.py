@@ -15,6 +15,11 @@ from clarion.base.errors import ClarionError
 class NetworkConfig(ABC):
     """What is needed, beside the shape of the data and the condition spec, to build a network."""
 
+    @property
+    def reads_noise_level(self) -> bool:
+        """Whether what the network says depends on the noise level."""
+        return True
+
     @abstractmethod
     def build(self, shape: tuple[int, ...], spec: ConditionSpec) -> nn.Module:
         """A freshly initialised network for samples of this shape."""

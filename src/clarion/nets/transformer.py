@@ -19,7 +19,7 @@ Sahoo et al. 2024, arXiv 2406.07524, section 5 (both together for tokens).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,8 @@ class TransformerConfig(NetworkConfig):
         dropout: probability in [0, 1), of what each half of a block adds.
         is_causal: whether a position attends only to itself and earlier ones, as it must where the
             network predicts the next token.
+        reads_noise_level: whether it is told how much is lost. Of masks it can see that for itself,
+            and where it is not told, nothing that has not changed is asked about twice.
     """
 
     width: int = 128
@@ -57,6 +59,9 @@ class TransformerConfig(NetworkConfig):
     mlp_ratio: int = 4
     dropout: float = 0.0
     is_causal: bool = False
+    reads_noise_level: bool = field(  # pyright: ignore[reportIncompatibleMethodOverride]
+        default=True, metadata={"optional": True}
+    )
 
     def __post_init__(self) -> None:
         for name in ("width", "num_blocks", "head_width", "mlp_ratio"):
@@ -129,6 +134,8 @@ class TokenReader(nn.Module):
             condition: values for the batch; None where all is absent.
         """
         batch, length = x_t.shape[:2]
+        if not self.config.reads_noise_level:
+            noise_level = torch.zeros_like(noise_level)
         e = F.silu(self.embed_noise(noise_level) + self.embed_condition(condition))
         context = self.embed_context(condition, batch) if self.embed_context else None
         is_vectors = x_t.is_floating_point()

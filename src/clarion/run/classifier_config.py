@@ -23,7 +23,13 @@ from clarion.process.gaussian import GaussianProcess
 from clarion.process.process import Process
 from clarion.process.tables import of_kind
 from clarion.process.tokens import TokenProcess
-from clarion.run.config import LevelsConfig, ModelConfig, OptimizerConfig, TrainingConfig
+from clarion.run.config import (
+    LevelsConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TrainingConfig,
+    check_is_told,
+)
 from clarion.run.examples import DataConfig
 
 MOST_CHANNELS = 32
@@ -67,6 +73,7 @@ class ClassifierConfig:
     def __post_init__(self) -> None:
         if not 0 < self.sigma_data < math.inf:
             raise ClarionError(f"sigma_data must be above 0 and finite, got {self.sigma_data}.")
+        check_is_told(self.network, self.process)
         wanted = of_kind(self.process, NETWORKS_OF)
         if not isinstance(self.network, wanted):
             raise ClarionError(

@@ -16,7 +16,7 @@ from clarion.nets.config import NetworkConfig
 from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import EDM, GaussianProcess
 from clarion.process.process import Process
-from clarion.process.tokens import TokenProcess
+from clarion.process.tokens import Masking, TokenProcess
 from clarion.run.examples import DataConfig
 
 SCHEMA_VERSION = 1
@@ -54,6 +54,7 @@ class ModelConfig:
             raise ClarionError(f"shape must be {wanted}, each at least 1, got {self.shape}.")
         if isinstance(self.process, TokenProcess) and not self.process.vocabulary:
             raise ClarionError("The process of a model must state its vocabulary, got 0.")
+        check_is_told(self.network, self.process)
         PARAMETRIZATIONS[self.prediction_type]  # an unknown name is refused here
         if not 0 < self.sigma_data < math.inf:
             raise ClarionError(f"sigma_data must be above 0 and finite, got {self.sigma_data}.")
@@ -65,10 +66,24 @@ class ModelConfig:
             states, tokens = process.num_states, process.vocabulary
             length = self.shape[0]
             network = self.network.build_for_tokens(length, states, tokens, self.condition)
-            return TokenNetworkDenoiser(network, process)
+            reads_time = self.network.reads_noise_level
+            return TokenNetworkDenoiser(network, process, reads_time=reads_time)
         assert isinstance(process, GaussianProcess), "there is no third kind"
         network = self.network.build(self.shape, self.condition)
         return NetworkDenoiser(network, process, self.prediction_type, self.sigma_data)
+
+
+def check_is_told(network: NetworkConfig, process: Process) -> None:
+    """Refuse a network that does not read the noise level where that says more than x_t does.
+
+    Raises:
+        ClarionError: if the process is not of masks.
+    """
+    if not network.reads_noise_level and not isinstance(process, Masking):
+        raise ClarionError(
+            f"reads_noise_level must be True for {process}: of masks alone the noise level says "
+            "nothing that x_t does not say."
+        )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from clarion.base.condition import encode_condition
 from clarion.base.errors import CheckpointError
 from clarion.denoise.asked import AUTOCAST, computing_in
 from clarion.denoise.known_data import KnownData
+from clarion.denoise.unchanged import UnchangedRows
 from clarion.guide.rule import Guidance, SampleSpace
 from clarion.process.grids import Grid
 from clarion.run import folder
@@ -142,7 +143,8 @@ class Model:
         sampler = read_sampler(sampler, self.config.process)
         sampler = sampler.bind(space) if isinstance(sampler, Sampler) else sampler
         rules = self.rules(guidance)
-        denoiser = steer(self.denoiser, rules, space)
+        own = self.denoiser if self.denoiser.reads_time else UnchangedRows(self.denoiser)
+        denoiser = steer(own, rules, space)
         batches = generate(
             denoiser,
             self.config.shape,
