@@ -50,9 +50,9 @@ def test_a_sequence_does_not_feel_the_others():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kernel": 4}, "kernel must be odd and at least 1, got 4"),
-        ({"width": 0}, "width must be at least 1, got 0"),
-        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1\.0"),
+        ({"kernel": 4}, "kernel must be odd, got 4"),
+        ({"width": 0}, "width must be a whole number, at least 1, got 0"),
+        ({"dropout": 1.0}, r"dropout must be a finite number in \[0, 0\.99\], got 1\.0"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(settings, message):

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from clarion.base.errors import ClarionError
+from clarion.base.normalizer import Normalizer
+from clarion.base.vocabulary import Vocabulary
 from clarion.process import EDM, PROCESSES, VE, Flow, VPCosine, VPLinear
 
 DOUBLE = torch.float64
@@ -245,3 +247,10 @@ def test_float32_near_both_ends(name):
 def test_bad_settings(make, message):
     with pytest.raises(ClarionError, match=message):
         make()
+
+
+@pytest.mark.parametrize("process", [cls() for cls in PROCESSES.values()], ids=str)
+def test_it_is_of_numbers_alone(process):
+    assert process.of_data(Normalizer((0.0,), (1.0,))) is process
+    with pytest.raises(ClarionError, match="is of numbers, and the data are tokens: take 'masking"):
+        process.of_data(Vocabulary(("a", "b")))

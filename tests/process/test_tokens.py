@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from clarion.base.errors import ClarionError
+from clarion.base.normalizer import Normalizer
+from clarion.base.vocabulary import Vocabulary
 from clarion.process.tokens import SCHEDULES, Masking, TokenProcess, Uniform
 
 DOUBLE = torch.float64
@@ -142,3 +144,11 @@ def test_a_transition_to_the_data_is_the_estimate(process):
 def test_what_cannot_be_used_is_refused(act, message):
     with pytest.raises(ClarionError, match=message):
         act()
+
+
+@pytest.mark.parametrize("kind", [Masking, Uniform])
+def test_data_say_how_many_tokens_there_are(kind):
+    process = kind(schedule="cosine")
+    assert process.of_data(Vocabulary(("a", "b", "c"))) == kind(3, schedule="cosine")
+    with pytest.raises(ClarionError, match="is of tokens, and the data are numbers: take 'edm'"):
+        process.of_data(Normalizer((0.0,), (1.0,)))

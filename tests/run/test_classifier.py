@@ -162,7 +162,7 @@ def test_it_computes_in_the_precision_that_is_asked_for(saved, make_model):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"process": Flow()}, "must have the denoiser's process: it has Flow"),
+        ({"process": Flow()}, "must have the model's process: it has Flow"),
         ({"shape": (2, 4, 4)}, r"the model's shape: it has \(2, 4, 4\), the model \(2, 8, 8\)"),
         ({"classes": ClassEntry(3)}, "the model's condition 'label'"),
         ({"label": "kind"}, r"needs the condition 'kind'; given are: label, pose"),

@@ -325,7 +325,7 @@ def test_each_evaluation_of_each_sample_is_counted(model, settings, expected):
             "condition 'pose': it has Vector",
         ),
         ({"condition": {"age": VectorEntry(1)}}, None, "condition 'age': .*, the model none"),
-        ({"process": Flow()}, None, "Both models must have the same process"),
+        ({"process": Flow()}, None, "weak model must have the model.s process"),
     ],
 )
 def test_a_weak_model_of_other_data_is_refused(make_model, tmp_path, fields, std, message):

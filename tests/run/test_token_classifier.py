@@ -113,7 +113,7 @@ def test_a_weak_model_of_tokens_is_typed(tmp_path: Path) -> None:
     ("changed", "message"),
     [
         ({"codec": Vocabulary(("a", "b", "d"))}, "must have the model's vocabulary"),
-        ({"process": Masking(3, schedule="cosine")}, "must have the denoiser's process"),
+        ({"process": Masking(3, schedule="cosine")}, "must have the model's process"),
         ({"condition": {"label": ClassEntry(2)}}, "must have the model's condition 'label'"),
     ],
 )

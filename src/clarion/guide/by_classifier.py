@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
@@ -34,24 +35,17 @@ class ByClassifier(Guidance):
     scale: float
     classifier: NoisyClassifier = field(repr=False)
     name: str = field(default="", kw_only=True)
-    _evaluations_before: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        check_number("scale", self.scale)
         if not isinstance(self.classifier, NoisyClassifier):
             raise ClarionError(f"classifier must be a NoisyClassifier, got {self.classifier!r}.")
+        super().__post_init__()
+        check_number("scale", self.scale)
         data = self.classifier.data
         name = self.name or (next(iter(data.spec)) if data else "label")
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "_evaluations_before", self.classifier.num_evaluations)
 
     def __call__(self, denoiser: Denoiser) -> Denoiser:
-        if denoiser.process != self.classifier.process:
-            raise ClarionError(
-                f"The classifier must have the denoiser's process: it has "
-                f"{self.classifier.process}, the denoiser {denoiser.process}."
-            )
         within = (rule for rule in rules_round(denoiser) if isinstance(rule, ByClassifier))
         if any(rule.name == self.name for rule in within):
             raise ClarionError(
@@ -71,12 +65,8 @@ class ByClassifier(Guidance):
         return self
 
     @property
-    def networks(self) -> tuple[nn.Module, ...]:
-        return (self.classifier,)
-
-    @property
-    def num_evaluations(self) -> int:
-        return self.classifier.num_evaluations - self._evaluations_before
+    def networks(self) -> Mapping[str, NoisyClassifier]:
+        return {"classifier": self.classifier}
 
     def parts(self, condition: Condition | None) -> tuple[Tensor, Tensor, Condition]:
         """The labels, (batch,) and 0 where absent; where they are present; all else that is asked.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clarion.base.codec import Codec
 from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
 from clarion.base.options import check_number
+from clarion.denoise.classifier import NoisyClassifier
 from clarion.denoise.denoiser import Denoiser, DenoiserWrapper, Visit
 from clarion.denoise.estimate import Estimate
 from clarion.denoise.known_data import KnownData
@@ -104,8 +106,10 @@ class Guidance(ABC):
 
     t_low: float = field(default=0.0, kw_only=True)
     t_high: float = field(default=1.0, kw_only=True)
+    _evaluations_before: int = field(default=0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_evaluations_before", self._evaluations())
         check_number("t_low", self.t_low)
         check_number("t_high", self.t_high)
         if not 0 <= self.t_low <= self.t_high <= 1:
@@ -118,14 +122,19 @@ class Guidance(ABC):
         """The steered denoiser.
 
         Raises:
-            ClarionError: if the rule does not serve its process, or would ask a rule within that
-                remembers rows about others than those of the stop before.
+            ClarionError: if the rule does not serve its process, or asks a network of another one,
+                or would ask a rule within that remembers rows about others than those of the stop
+                before.
         """
-        if not isinstance(denoiser.process, self.serves):
+        process = denoiser.process
+        if not isinstance(process, self.serves):
             kinds = " and ".join(kind.__name__ for kind in self.serves)
             raise ClarionError(
-                f"{self} cannot steer a model of {denoiser.process}; it steers those of {kinds}."
+                f"{self} cannot steer a model of {process}; it steers those of {kinds}."
             )
+        for name, network in self.networks.items():
+            if network.process != process:
+                raise _misfit(name, "process", network.process, process, "")
         for rule in rules_round(denoiser) if self.asks_twice else ():
             if rule is not None and rule.remembers and self.overlaps(rule):
                 other_order = "" if self.remembers else "name it last, "
@@ -179,14 +188,20 @@ class Guidance(ABC):
         return False
 
     @property
-    def networks(self) -> tuple[nn.Module, ...]:
-        """What the rule itself asks, beside the denoiser: it computes in the model's precision."""
-        return ()
+    def networks(self) -> Mapping[str, Denoiser | NoisyClassifier]:
+        """Name in messages -> what the rule itself asks, beside the denoiser.
+
+        They must have the model's process, compute in its precision, and are counted.
+        """
+        return {}
 
     @property
     def num_evaluations(self) -> int:
-        """Evaluations so far by networks that the rule itself holds, each sample counted."""
-        return 0
+        """Evaluations by those networks since the rule was made, each sample counted."""
+        return self._evaluations() - self._evaluations_before
+
+    def _evaluations(self) -> int:
+        return sum(network.num_evaluations for network in self.networks.values())
 
 
 def _misfit(whose: str, what: str, own: object, models: object, hint: str) -> ClarionError:

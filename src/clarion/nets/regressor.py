@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number, check_whole
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,11 @@ class RegressorConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("width", "num_layers"):
-            if getattr(self, name) < 1:
-                raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise ClarionError(f"kernel must be odd and at least 1, got {self.kernel}.")
-        if not 0 <= self.dropout < 1:
-            raise ClarionError(f"dropout must be in [0, 1), got {self.dropout}.")
+        for name in ("width", "num_layers", "kernel"):
+            check_whole(name, getattr(self, name), 1)
+        if self.kernel % 2 == 0:
+            raise ClarionError(f"kernel must be odd, got {self.kernel}.")
+        check_number("dropout", self.dropout, 0, 0.99)
 
 
 class Regressor(nn.Module):

@@ -17,20 +17,30 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clarion.base.codec import Codec
 from clarion.base.errors import ClarionError
 from clarion.base.shapes import expand_like
 from clarion.base.streams import SampleStreams
+from clarion.base.vocabulary import Vocabulary
 from clarion.process.process import Process
 
 
 @dataclass(frozen=True)
 class GaussianProcess(Process):
     """A path from data to Gaussian noise, x_t = alpha(t) x0 + sigma(t) noise."""
+
+    def of_data(self, codec: Codec) -> Self:
+        if isinstance(codec, Vocabulary):
+            raise ClarionError(
+                f"{self} is of numbers, and the data are tokens: take 'masking', say."
+            )
+        return self
 
     @abstractmethod
     def alpha(self, t: Tensor) -> Tensor:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.streams import SampleStreams
 
 
@@ -24,6 +26,14 @@ class Process(ABC):
     @abstractmethod
     def t_max(self) -> float:
         """The time of most noise: sampling starts here."""
+
+    @abstractmethod
+    def of_data(self, codec: Codec) -> Self:
+        """The same process for data of which this was fitted.
+
+        Raises:
+            ClarionError: if they are of another kind.
+        """
 
     @abstractmethod
     def alpha(self, t: Tensor) -> Tensor:

@@ -24,17 +24,19 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clarion.base.codec import Codec
 from clarion.base.errors import ClarionError
 from clarion.base.names import describe_unknown
 from clarion.base.shapes import expand_like
 from clarion.base.streams import SampleStreams
+from clarion.base.vocabulary import Vocabulary
 from clarion.process.process import Process
 
 Schedule: TypeAlias = Literal["linear", "cosine", "quadratic"]
@@ -75,6 +77,12 @@ class TokenProcess(Process):
             raise ClarionError(describe_unknown("schedule", self.schedule, list(SCHEDULES)))
         if not 0 < self.t_min < 1:
             raise ClarionError(f"t_min must lie between 0 and 1, got {self.t_min}.")
+
+    def of_data(self, codec: Codec) -> Self:
+        """The same process for so many different tokens."""
+        if not isinstance(codec, Vocabulary):
+            raise ClarionError(f"{self} is of tokens, and the data are numbers: take 'edm', say.")
+        return replace(self, vocabulary=codec.size)
 
     @property
     def t_max(self) -> float:

@@ -157,7 +157,7 @@ class Model:
             seed=seed,
             callback=callback,
         )
-        asked = (network for rule in rules for network in rule.networks)
+        asked = (network for rule in rules for network in rule.networks.values())
         with computing_in(AUTOCAST[precision], self.denoiser, *asked):
             return torch.cat([self.codec.decode(x0).cpu() for x0 in batches])
 

@@ -19,9 +19,7 @@ from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, DataError
 from clarion.base.names import describe_unknown
 from clarion.base.streams import mix_seed
-from clarion.base.vocabulary import Vocabulary
 from clarion.denoise.asked import AUTOCAST
-from clarion.process.tokens import TokenProcess
 from clarion.run.config import ModelConfig, TrainConfig, TrainingConfig
 from clarion.run.examples import ExampleSet
 from clarion.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
@@ -298,14 +296,11 @@ def model_config(config: TrainConfig, examples: ExampleSet, codec: Codec) -> Mod
     }
     if len(examples) < 2:
         raise DataError(f"Training needs at least 2 examples, got {len(examples)}.")
-    process = config.process
-    if isinstance(process, TokenProcess) and isinstance(codec, Vocabulary):
-        process = replace(process, vocabulary=codec.size)
     return ModelConfig(
         examples.shape,
         spec,
         config.network,
-        process,
+        config.process.of_data(codec),
         config.prediction_type,
         domain=type(config.data).domain,
     )

@@ -78,7 +78,9 @@ def test_it_stacks_with_guidance_away_from_a_negative_condition():
 
 
 def test_models_of_different_processes_are_refused():
-    with pytest.raises(ClarionError, match=r"same process: the weak one has EDM.*other one Flow"):
+    with pytest.raises(
+        ClarionError, match=r"weak model must have the model's process: it has EDM.*the model Flow"
+    ):
         Autoguidance(1.8, models(EDM())[1])(models()[0])
 
 

@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_refused():
         ClassifierGuidance(math.nan, classifier)
     with pytest.raises(ClarionError, match="classifier must be a NoisyClassifier, got 'x'"):
         ClassifierGuidance(1.0, "x")
-    with pytest.raises(ClarionError, match="must have the denoiser's process: it has Flow"):
+    with pytest.raises(ClarionError, match="must have the model's process: it has Flow"):
         ClassifierGuidance(1.0, classifier)(problem(EDM())[0])
     with pytest.raises(ClarionError, match="needs the condition 'label'; given are: none"):
         bind(None)

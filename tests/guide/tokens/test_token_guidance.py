@@ -214,7 +214,7 @@ def test_the_classifier_is_bound_and_counted(how):
     rows = 1 + 3 * 3 if how == "exact" else 1
     assert denoiser.num_evaluations == len(x) * (1 + rows)
     assert denoiser.num_gradients == (len(x) if how == "first_order" else 0)
-    assert rule.networks == (rule.classifier,)
+    assert rule.networks == {"classifier": rule.classifier}
     unknown = Condition({"label": torch.tensor([2])}, {"label": torch.tensor([True])})
     with pytest.raises(ClarionError, match=r"'label' is 2, but the classifier knows .* 0\.\.1"):
         rule.bind(replace(space, condition=unknown))
@@ -304,7 +304,7 @@ KNOWN = torch.tensor([0, 1, 2])
         (lambda: Infill(KNOWN, [True]), r"mask of infill must be a tensor, got \[True\]"),
         (
             lambda: TokenClassifierGuidance(1.0, LogLinear(Masking(4)))(labelled(Masking(3))),
-            "must have the denoiser's process",
+            "must have the model's process",
         ),
         (
             lambda: TokenClassifierGuidance(1.0, LogLinear(Masking(3)), "all"),

@@ -10,10 +10,11 @@ Source: Karras et al. 2024, arXiv 2406.02507, equation 3 with the weak model for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
@@ -42,21 +43,11 @@ class Autoguidance(CFG):
     asks_twice: ClassVar[bool] = False
 
     weak: Denoiser = field(repr=False)
-    _evaluations_before: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not isinstance(self.weak, Denoiser):
             raise ClarionError(f"weak must be a Denoiser, got {self.weak!r}.")
-        object.__setattr__(self, "_evaluations_before", self.weak.num_evaluations)
-
-    def __call__(self, denoiser: Denoiser) -> Denoiser:
-        if denoiser.process != self.weak.process:
-            raise ClarionError(
-                f"Both models must have the same process: the weak one has {self.weak.process}, "
-                f"the other one {denoiser.process}."
-            )
-        return super().__call__(denoiser)
+        super().__post_init__()
 
     def bind(self, space: SampleSpace) -> Self:
         space.check_knows("weak model", self.weak.data, "Take an earlier checkpoint: RUN@STEP.")
@@ -84,9 +75,5 @@ class Autoguidance(CFG):
         return evaluate(self.weak, x_t, t, condition)[0]
 
     @property
-    def networks(self) -> tuple[nn.Module, ...]:
-        return (self.weak,)
-
-    @property
-    def num_evaluations(self) -> int:
-        return self.weak.num_evaluations - self._evaluations_before
+    def networks(self) -> Mapping[str, Denoiser]:
+        return {"weak model": self.weak}
