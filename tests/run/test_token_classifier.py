@@ -94,8 +94,8 @@ def test_names_are_those_of_rules_of_tokens(saved) -> None:
     model = make_model()
     (rule,) = model.rules(f"classifier:{place}:2")
     assert isinstance(rule, TokenClassifierGuidance)
-    with pytest.raises(ClarionError, match=r"guidance rule of tokens 'reward'.*: cfg, auto, class"):
-        model.rules("reward:mine.py#charge:2")
+    with pytest.raises(ClarionError, match=r"guidance rule of tokens 'clip'.*: cfg, auto, class"):
+        model.rules("clip:0")
     with pytest.raises(ClarionError, match="infill takes tensors"):
         model.rules("infill:2")
     with pytest.raises(ClarionError, match=r"classifier.neighbours must be one of 'exact', 'first"):
