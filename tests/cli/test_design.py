@@ -16,6 +16,7 @@ SMALL = (
     "--num-steps", 60, "--network.width", 16, "--network.num-blocks", 1, "--network.head-width", 8,
     "--ensemble.num-steps", 60, "--ensemble.num-folds", 2, "--ensemble.network.width", 8,
     "--search.num-trials", 16, "--search.beyond", 0, 2, "--search.scales", 1, 3,
+    "--search.strengths", 0, 1,
 )  # fmt: skip
 """Sizes that take seconds."""
 
@@ -57,9 +58,11 @@ def test_designs_are_new_and_differ(table: Path, capsys: pytest.CaptureFixture[s
         assert int(row["distance"]) <= differing
         assert float(row["its_value"]) == row["nearest"].count("A")
     chosen = json.loads((table.parent / "out" / "design.json").read_text())
-    assert len(chosen["trials"]) == 4
+    assert len(chosen["trials"]) == 5
+    assert [t["strength"] for t in chosen["trials"]] == [0, 0, 0, 0, 1]
     best = max(chosen["trials"], key=lambda t: t["merit"] if t["share_new"] else -1e9)
     assert (chosen["asked"], chosen["guidance_scale"]) == (best["asked"], best["scale"])
+    assert chosen["strength"] == best["strength"]
     with Image.open(table.parent / "out" / "designs.png") as picture:
         assert picture.width > 500
 
@@ -75,6 +78,86 @@ def test_a_model_that_is_there_is_used_again(
     assert (table.parent / "out" / "designs.csv").read_bytes() == first
 
 
+OWN = """
+import torch
+
+def last(x):  # the share of A in the last place alone
+    return x[:, -1, 0]
+
+def counted(x):  # torch cannot differentiate it
+    return (x[..., 0] > 0.5).sum(1).float()
+
+def partial(x):
+    if (x[:, 0, 1] * x[:, 4, 2] > 0.5).any():
+        raise KeyError("no B first and C last")
+    return x[..., 0].sum(1)
+
+def broken(x):
+    return torch.where(x[:, 0, 2] * x[:, 1, 0] > 0.5, torch.nan, x[..., 0].sum(1))
+
+def flat(x):
+    return torch.ones(len(x))
+
+def wide(x):
+    return x[..., 0]
+"""
+
+
+def test_a_predictor_of_ones_own_steers_and_judges(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (table.parent / "own.py").write_text(OWN)
+    shares = {}
+    for name in ("last", "counted"):
+        own = ("--predictor", table.parent / f"own.py#{name}")
+        assert design(table, "--n", 6, "--search.strengths", 8, *own) == 0
+        with (table.parent / "out" / "designs.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        shares[name] = sum(row["sequence"].endswith("A") for row in rows) / len(rows)
+        for row in rows if name == "counted" else ():
+            # Stretched to the known values, which it counts itself.
+            assert float(row["said"]) == pytest.approx(row["sequence"].count("A"), abs=1e-3)
+    assert shares["last"] == 1 > shares["counted"]
+    assert "steered at strength 8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "partial",
+            "fails on sequence 74 of the table, 'BAAAC': KeyError: 'no B first and C last'",
+        ),
+        ("broken", "gives nan of sequence"),
+        ("flat", "says 1 of all 232 known sequences"),
+        ("wide", "must give one number a sequence, shape (232,), got (232, 5)"),
+        ("missing", "Unknown function"),
+    ],
+)
+def test_a_predictor_that_fails_is_refused_before_the_training(
+    table: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    (table.parent / "own.py").write_text(OWN)
+    assert design(table, "--predictor", table.parent / f"own.py#{name}") == 1
+    assert message in capsys.readouterr().err.replace("\n", " ")
+    assert not (table.parent / "out" / "model").exists()
+
+
+def test_a_diversity_that_is_asked_for_is_kept(table: Path) -> None:
+    found = []
+    for wanted in (0, 3.5):
+        assert design(table, "--n", 6, "--diversity", wanted) == 0
+        found.append(json.loads((table.parent / "out" / "design.json").read_text()))
+    for wanted, told in zip((0, 3.5), found, strict=True):
+        trials = [t for t in told["trials"] if t["share_new"]]
+        kept = [t for t in trials if t["diversity"] >= wanted]
+        best = (
+            max(kept, key=lambda t: t["merit"]) if kept
+            else max(trials, key=lambda t: t["diversity"])
+        )  # fmt: skip
+        assert (told["asked"], told["strength"]) == (best["asked"], best["strength"])
+
+
 @pytest.mark.parametrize(
     ("change", "words", "message"),
     [
@@ -82,6 +165,7 @@ def test_a_model_that_is_there_is_used_again(
         (("AAABB,3", "AAABB,much"), (), "much"),
         ((",seq,", ",letters,"), (), "seq"),
         (("", ""), ("--search.level", 1.5), "level must lie between 0 and 1"),
+        (("", ""), ("--diversity", -1), "diversity must be 0 or more edits, got -1"),
         (("", ""), ("--n", 0), "num_designs must be at least 1, got 0"),
     ],
 )

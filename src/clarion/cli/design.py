@@ -21,7 +21,9 @@ from clarion.cli.progress import CountProgress
 from clarion.cli.training import Options as TrainOptions
 from clarion.cli.training import train as train_model
 from clarion.domains.sequence.data import SequenceData
+from clarion.domains.sequence.design.judge import Judge
 from clarion.domains.sequence.design.known import open_known, with_target
+from clarion.domains.sequence.design.predictor import Predictor
 from clarion.domains.sequence.design.report import picture, summary, to_csv
 from clarion.domains.sequence.design.search import Search, SearchConfig
 from clarion.domains.sequence.distance import nearest
@@ -30,6 +32,7 @@ from clarion.process.tokens import Masking
 from clarion.run.config import OptimizerConfig, TrainConfig
 from clarion.run.files import write_bytes, write_json
 from clarion.run.folder import checkpoints
+from clarion.run.functions import load_function
 from clarion.run.model import Model
 from clarion.train.ensemble import EnsembleConfig, fit_ensemble
 
@@ -48,6 +51,9 @@ class Options:
         search: what is tried, and how many designs are wanted.
         ensemble: the predictors.
         network: sizes of the model.
+        predictor: one of your own, FILE.py#FUNCTION: of sequences as vectors of one 1, (n, length,
+            vocabulary), it says what is expected of each, (n,). It judges with the ensemble, and if
+            torch can differentiate it, steers with it.
         json: print a summary as JSON.
     """
 
@@ -62,11 +68,13 @@ class Options:
     network: TransformerConfig = field(
         default_factory=lambda: TransformerConfig(width=128, num_blocks=3, head_width=32)
     )
+    predictor: str | None = None
     json: bool = False
 
 
 SHORT_FORMS = {
     "--n": "--search.num-designs",
+    "--diversity": "--search.diversity",
     "--minimise": "--search.minimise",
     "--seed": "--search.seed",
 }
@@ -77,13 +85,18 @@ def main(arguments: list[str]) -> int:
     words = [SHORT_FORMS.get(word, word) for word in arguments]
     options = tyro.cli(Options, args=words, prog="clarion design", description=__doc__)
     data = SequenceData(options.table, column=options.sequence_column, alphabet=options.alphabet)
-    known = open_known(data, options.target)  # what cannot be used is said before the training
+    # What cannot be used is said before the training.
+    known = open_known(data, options.target)
+    predictor = None
+    if options.predictor is not None:
+        predictor = Predictor(load_function(options.predictor), known)
     model = _model(options, with_target(data, options.target))
     with CountProgress("predictors") as progress:
         size = known.vocabulary.size
         ensemble = fit_ensemble(known.tokens, known.values, size, options.ensemble, progress.count)
+    judge = Judge(ensemble, known, options.search.sign, options.search.level, predictor)
     with CountProgress("settings") as progress:
-        designs = Search(model, ensemble, known, options.search).run(progress.count)
+        designs = Search(model, judge, options.search).run(progress.count)
     near = nearest(designs.texts, known.texts)
     write_bytes(options.out / "designs.csv", to_csv(designs, known, near).encode())
     picture(designs, known, near, options.target).savefig(options.out / "designs.png", dpi=110)
@@ -120,7 +133,8 @@ def _in_words(found: dict, options: Options) -> str:
         f"{found['num_designs']} designs in {options.out / 'designs.csv'}: "
         f"{options.target} predicted {found['predicted_median']:.4g} in the median (known: "
         f"{found['known_median']:.4g}, from {low:.4g} to {high:.4g}), asked for "
-        f"{found['asked']:.4g} at scale {found['guidance_scale']:g}; "
+        f"{found['asked']:.4g} at scale {found['guidance_scale']:g}, steered at strength "
+        f"{found['strength']:g}; "
         f"{found['median_distance_to_known']:.3g} edits from the nearest known, "
         f"{found['diversity']:.3g} from each other."
     )

@@ -21,11 +21,15 @@ Nearest: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def to_csv(designs: Designs, known: Known, near: Nearest) -> str:
-    """A row for each: predicted value, interval, the nearest known sequence and its distance."""
+    """A row for each: predicted value, interval, the nearest known sequence and its distance.
+
+    With a predictor of one's own, what it says stands in a last column, `said`.
+    """
     far, places = near
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["sequence", "predicted", "low", "high", "distance", "nearest", "its_value"])
+    head = ["sequence", "predicted", "low", "high", "distance", "nearest", "its_value"]
+    writer.writerow(head if designs.said is None else [*head, "said"])
     for i, text in enumerate(designs.texts):
         numbers = (designs.predicted[i], designs.low[i], designs.high[i])
         place = int(places[i])
@@ -36,6 +40,7 @@ def to_csv(designs: Designs, known: Known, near: Nearest) -> str:
                 int(far[i]),
                 known.texts[place],
                 f"{float(known.values[place]):.5g}",
+                *([] if designs.said is None else [f"{float(designs.said[i]):.5g}"]),
             ]
         )
     return stream.getvalue()
@@ -45,8 +50,9 @@ def summary(designs: Designs, known: Known, near: Nearest) -> dict[str, Any]:
     """What was chosen, on what evidence, and what came out."""
     return {
         "num_designs": len(designs.texts),
-        "asked": designs.asked,
-        "guidance_scale": designs.scale,
+        "asked": designs.setting.asked,
+        "guidance_scale": designs.setting.scale,
+        "strength": designs.setting.strength,
         "predicted_median": float(designs.predicted.median()),
         "known_median": float(known.values.median()),
         "known_best": [float(known.values.min()), float(known.values.max())],
@@ -88,13 +94,16 @@ def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figur
     middle.set_ylabel(f"{target}, predicted")
     middle.legend(fontsize=8, frameon=False)
 
-    for hue, scale in enumerate(sorted({trial.scale for trial in designs.trials})):
-        trials = [t for t in designs.trials if t.scale == scale and np.isfinite(t.merit)]
+    plainest = min(trial.strength for trial in designs.trials)
+    told = {(t.scale, t.strength) for t in designs.trials if np.isfinite(t.merit)}
+    for hue, (scale, strength) in enumerate(sorted(told, key=lambda pair: pair[::-1])):
+        trials = [t for t in designs.trials if (t.scale, t.strength) == (scale, strength)]
+        steered = f", strength {strength:g}" if strength > plainest else ""
         right.plot(
-            [t.asked for t in trials], [t.merit for t in trials], "o-",
-            color=COLOURS[hue % len(COLOURS)], markersize=4, label=f"scale {scale:g}",
+            [t.asked for t in trials], [t.merit for t in trials], "^" if steered else "o-",
+            color=COLOURS[hue % len(COLOURS)], markersize=5, label=f"scale {scale:g}{steered}",
         )  # fmt: skip
-    right.axvline(designs.asked, color=COLOURS[5], linestyle=":")
+    right.axvline(designs.setting.asked, color=COLOURS[5], linestyle=":")
     right.set(title="What was tried", xlabel=f"{target} asked for", ylabel="surely reached")
     right.legend(fontsize=8, frameon=False)
     for axes in (left, middle, right):

@@ -1,24 +1,33 @@
 """The search: what to ask of the model, and which of its answers to keep.
 
 A model of sequences and their target is asked for targets beyond those that are known, more or less
-sharply (guidance). How far it can be followed is nowhere in the data. So each setting draws some
-designs, an ensemble of predictors, which never saw the model, says of each the value that it most
-likely exceeds, and the setting whose designs are best by that is taken.
+sharply (guidance), and then steered as well, more or less strongly, by the slope of what predictors
+say. How far it can be followed is nowhere in the data. So each setting is tried on a few designs,
+an ensemble of predictors, which never saw the model, says of each the value that it most likely
+exceeds, and the setting whose designs are best by that is taken.
+
+Designs that are pushed further are more alike. Where a diversity is asked for, only settings count
+that keep it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
 from clarion.base.streams import mix_seed
-from clarion.domains.sequence.design.known import TARGET, Known
+from clarion.domains.sequence.design.judge import Judge
+from clarion.domains.sequence.design.known import TARGET
+from clarion.domains.sequence.distance import diversity
+from clarion.guide.contrast.cfg import CFG
+from clarion.guide.rule import Guidance
+from clarion.guide.tokens.reward import TokenReward
 from clarion.run.model import Model
-from clarion.train.ensemble import Ensemble
 
 OnTrial = Callable[[int, int], None]
 """Called with (settings tried, settings in all)."""
@@ -34,9 +43,12 @@ class SearchConfig:
     Args:
         num_designs: how many are wanted, all different and none of them known.
         beyond: targets that are asked for, in deviations of the known values above the best one.
-        scales: guidance scales.
-        num_trials: designs that each setting draws to be judged by.
-        candidates: designs that are drawn for each one that is kept.
+        scales: guidance scales; 0 asks for no target.
+        strengths: of the steering by predictors, tried with the best of these: a design that is one
+            deviation better becomes exp(strength) times as likely.
+        num_trials: designs that each setting is judged by.
+        candidates: sequences that are drawn for each one that is kept.
+        diversity: mean distance of two designs that is to be kept, in edits.
         level: of the intervals, in (0, 1).
         minimise: whether a small target is wanted.
         num_steps: of the sampler; None takes one for each token, at most 64.
@@ -46,8 +58,10 @@ class SearchConfig:
     num_designs: int = 128
     beyond: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
     scales: tuple[float, ...] = (1.0, 2.0, 4.0)
+    strengths: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
     num_trials: int = 64
     candidates: int = 4
+    diversity: float = 0.0
     level: float = 0.9
     minimise: bool = False
     num_steps: int | None = None
@@ -57,8 +71,10 @@ class SearchConfig:
         for name in ("num_designs", "num_trials", "candidates"):
             if getattr(self, name) < 1:
                 raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not (self.beyond and self.scales):
-            raise ClarionError("beyond and scales must each name at least one value.")
+        if not (self.beyond and self.scales and self.strengths):
+            raise ClarionError("beyond, scales and strengths must each name at least one value.")
+        if not self.diversity >= 0:
+            raise ClarionError(f"diversity must be 0 or more edits, got {self.diversity}.")
         if not 0 < self.level < 1:
             raise ClarionError(f"level must lie between 0 and 1, got {self.level}.")
 
@@ -69,19 +85,32 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One setting and how it was judged.
+class Setting:
+    """What is asked of the model.
 
     Args:
-        asked: the target that was asked for.
+        asked: the target that is asked for.
         scale: of guidance.
-        merit: median over the designs of the value that each most likely exceeds (falls below).
-        share_new: of the draws, those that are neither known nor drawn before.
+        strength: of the steering by predictors.
     """
 
     asked: float
     scale: float
+    strength: float
+
+
+@dataclass(frozen=True)
+class Trial(Setting):
+    """A setting and how it was judged.
+
+    Args:
+        merit: median over the designs of the value that each most likely exceeds (falls below).
+        diversity: mean distance of two of them.
+        share_new: of the draws, those that are neither known nor drawn before.
+    """
+
     merit: float
+    diversity: float
     share_new: float
 
 
@@ -95,8 +124,8 @@ class Designs:
         predicted: mean of the ensemble, (n,).
         low: lower end of the interval, (n,).
         high: upper end, (n,).
-        asked: the target that was asked for.
-        scale: of guidance.
+        said: what one's own predictor says, (n,); None without it.
+        setting: what was asked for.
         trials: all settings that were tried.
     """
 
@@ -105,25 +134,22 @@ class Designs:
     predicted: Tensor
     low: Tensor
     high: Tensor
-    asked: float
-    scale: float
+    said: Tensor | None
+    setting: Setting
     trials: tuple[Trial, ...]
 
 
 class Search:
-    """Draws from a model and judges by an ensemble.
+    """Draws from a model and judges what comes.
 
     Args:
         model: of sequences, conditioned on `TARGET`.
-        ensemble: of predictors of the target.
-        known: what both learnt from.
+        judge: of what they promise; it knows what the model learnt from.
         config: what is tried.
     """
 
-    def __init__(
-        self, model: Model, ensemble: Ensemble, known: Known, config: SearchConfig
-    ) -> None:
-        self.model, self.ensemble, self.known, self.config = model, ensemble, known, config
+    def __init__(self, model: Model, judge: Judge, config: SearchConfig) -> None:
+        self.model, self.judge, self.config = model, judge, config
 
     def run(self, on_trial: OnTrial | None = None) -> Designs:
         """Try all settings, take the best, and draw from it.
@@ -131,54 +157,95 @@ class Search:
         Raises:
             ClarionError: if no setting gives sequences that are new.
         """
-        config, sign = self.config, self.config.sign
-        values = sign * self.known.values
-        targets = [sign * float(values.max() + k * values.std()) for k in config.beyond]
-        settings = [(asked, scale) for asked in targets for scale in config.scales]
-        trials = []
-        for asked, scale in settings:
-            trials.append(self._try(asked, scale))
+        config, sign, values = self.config, self.config.sign, self.judge.known.values
+        first, *others = config.strengths
+        count = len(config.beyond) * len(config.scales) + len(others)
+        trials: list[Trial] = []
+
+        def attempt(*setting: float) -> None:
+            trials.append(self._try(Setting(*setting)))
             if on_trial is not None:
-                on_trial(len(trials), len(settings))
-        best = max(trials, key=lambda trial: sign * trial.merit if trial.share_new else -torch.inf)
-        if not best.share_new:
+                on_trial(len(trials), count)
+
+        for beyond in config.beyond:
+            asked = float((sign * values).max() + beyond * values.std()) * sign
+            for scale in config.scales:
+                attempt(asked, scale, first)
+        best = self._best(trials)
+        for strength in others:
+            attempt(best.asked, best.scale, strength)
+        best = self._best(trials)
+        tokens, _ = self.draw(best, config.num_designs)
+        low, high = self.judge.interval(tokens)
+        own = self.judge.predictor
+        return Designs(
+            tokens=tokens,
+            texts=tuple(self.judge.known.vocabulary.texts(tokens)),
+            predicted=self.judge.predicted(tokens),
+            low=low,
+            high=high,
+            said=None if own is None else own.of_tokens(tokens),
+            setting=Setting(best.asked, best.scale, best.strength),
+            trials=tuple(trials),
+        )
+
+    def draw(
+        self, setting: Setting, count: int, most_rounds: int = MOST_ROUNDS
+    ) -> tuple[Tensor, float]:
+        """The best of the new sequences that a setting gives, best first.
+
+        Args:
+            setting: what is asked for.
+            count: how many are wanted, out of `candidates` times as many.
+            most_rounds: of drawing so many, after which those that were found are enough.
+
+        Returns:
+            Tokens (at most count, length), and the share of the draws that were new.
+        """
+        wanted = count * self.config.candidates
+        found: list[Tensor] = []
+        texts: set[str] = set()
+        num_drawn = 0
+        while len(texts) < wanted and num_drawn < most_rounds * wanted:
+            drawn = self._sample(setting, range(num_drawn, num_drawn + wanted))
+            num_drawn += wanted
+            found.append(self._new(drawn, texts))
+        tokens, share = torch.cat(found), len(texts) / num_drawn
+        if share:
+            order = (self.config.sign * self.judge.surely(tokens)).argsort(descending=True)
+            tokens = tokens[order[:count]]
+        return tokens, share
+
+    def _try(self, setting: Setting) -> Trial:
+        tokens, share = self.draw(setting, self.config.num_trials, most_rounds=1)
+        told = (setting.asked, setting.scale, setting.strength)
+        if not share:
+            return Trial(*told, -self.config.sign * torch.inf, 0.0, 0.0)
+        texts = self.judge.known.vocabulary.texts(tokens)
+        merit = float(self.judge.surely(tokens).median())
+        return Trial(*told, merit, diversity(texts), share)
+
+    def _best(self, trials: list[Trial]) -> Trial:
+        """The best of those that keep the diversity; the most diverse where none does."""
+        fresh = [trial for trial in trials if trial.share_new]
+        if not fresh:
             raise ClarionError(
                 "The model draws known sequences alone: train it shorter, or on more of them."
             )
-        tokens = self._draw(best.asked, best.scale, config.num_designs * config.candidates)
-        ends = self._ends(tokens)
-        order = (sign * ends[0 if sign > 0 else 1]).argsort(descending=True)[: config.num_designs]
-        tokens, low, high = tokens[order], ends[0][order], ends[1][order]
-        predicted = self.ensemble(tokens).double()
-        texts = tuple(self.known.vocabulary.texts(tokens))
-        return Designs(tokens, texts, predicted, low, high, best.asked, best.scale, tuple(trials))
+        kept = [trial for trial in fresh if trial.diversity >= self.config.diversity]
+        if not kept:
+            return max(fresh, key=lambda trial: trial.diversity)
+        return max(kept, key=lambda trial: self.config.sign * trial.merit)
 
-    def _try(self, asked: float, scale: float) -> Trial:
-        drawn = self._sample(asked, scale, range(self.config.num_trials))
-        fresh = self._new(drawn, set())
-        if not len(fresh):
-            return Trial(asked, scale, -self.config.sign * torch.inf, 0.0)
-        low, high = self._ends(fresh)
-        surely = low if self.config.sign > 0 else high
-        return Trial(asked, scale, float(surely.median()), len(fresh) / len(drawn))
-
-    def _draw(self, asked: float, scale: float, count: int) -> Tensor:
-        """As many different new sequences, or those that are found in `MOST_ROUNDS` rounds."""
-        found: list[Tensor] = []
-        texts: set[str] = set()
-        for number in range(1, MOST_ROUNDS + 1):
-            drawn = self._sample(asked, scale, range(number * count, (number + 1) * count))
-            found.append(self._new(drawn, texts))
-            if len(texts) >= count:
-                break
-        return torch.cat(found)[:count]
-
-    def _sample(self, asked: float, scale: float, indices: range) -> Tensor:
+    def _sample(self, setting: Setting, indices: range) -> Tensor:
         steps = self.config.num_steps or min(64, *self.model.config.shape)
+        rules: list[Guidance] = [CFG(setting.scale)]
+        if setting.strength:
+            rules.append(TokenReward(self.judge.promise, setting.strength))
         return self.model.sample(
             indices=indices,
-            condition={TARGET: asked},
-            guidance=f"cfg:{scale}",
+            condition={TARGET: setting.asked},
+            guidance=rules,
             num_steps=steps,
             seed=mix_seed(self.config.seed, "designs") % 2**31,
             batch_size=256,
@@ -186,14 +253,13 @@ class Search:
 
     def _new(self, tokens: Tensor, seen: set[str]) -> Tensor:
         """Those whose texts are neither known nor seen; they are seen then."""
-        known, rows = set(self.known.texts), []
-        for row, text in enumerate(self.known.vocabulary.texts(tokens)):
+        known, rows = self._known, []
+        for row, text in enumerate(self.judge.known.vocabulary.texts(tokens)):
             if text and text not in known and text not in seen:
                 seen.add(text)
                 rows.append(row)
         return tokens[rows]
 
-    def _ends(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        parts = [self.ensemble.interval(part, self.config.level) for part in tokens.split(128)]
-        low, high = (torch.cat(ends) for ends in zip(*parts, strict=True))
-        return low, high
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.judge.known.texts)
