@@ -27,6 +27,11 @@ class NoisyClassifier(nn.Module):
         self.process, self.num_classes, self.data = process, num_classes, data
         self.num_evaluations = 0
 
+    @property
+    def reads_time(self) -> bool:
+        """Whether what it says depends on t, given x_t."""
+        return True
+
     @abstractmethod
     def log_probabilities(self, x_t: Tensor, t: Tensor) -> Tensor:
         """The logarithms themselves; see `forward`."""

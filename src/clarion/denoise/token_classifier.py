@@ -26,6 +26,7 @@ class TokenNetworkClassifier(TokenNetwork, NoisyClassifier):
         num_classes: number of classes.
         autocast_dtype: type in which the network computes (None: that of its weights). The
             logarithms are formed at least in float32.
+        reads_time: whether the network reads the noise level.
     """
 
     def __init__(
@@ -35,9 +36,15 @@ class TokenNetworkClassifier(TokenNetwork, NoisyClassifier):
         data: KnownData,
         num_classes: int,
         autocast_dtype: torch.dtype | None = None,
+        reads_time: bool = True,
     ) -> None:
         super().__init__(process, num_classes, data)
         self.ask_with(network, autocast_dtype)
+        self._reads_time = reads_time
+
+    @property
+    def reads_time(self) -> bool:
+        return self._reads_time
 
     def log_probabilities(self, x_t: Tensor, t: Tensor) -> Tensor:
         exact = torch.promote_types(t.dtype, torch.float32)

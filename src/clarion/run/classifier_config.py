@@ -108,7 +108,8 @@ class ClassifierConfig:
             assert isinstance(process, TokenProcess), "checked when it was made"
             states = process.num_states
             network = TokenClassifierNetwork(self.network, self.shape[0], states, count)
-            return TokenNetworkClassifier(network, process, data, count)
+            reads_time = self.network.reads_noise_level
+            return TokenNetworkClassifier(network, process, data, count, reads_time=reads_time)
         assert isinstance(self.network, UNetConfig), "checked when it was made"
         assert isinstance(process, GaussianProcess), "checked when it was made"
         network = ClassifierNetwork(self.network, self.shape, count)

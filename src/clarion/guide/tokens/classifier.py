@@ -25,6 +25,7 @@ from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError
 from clarion.denoise.denoiser import Denoiser, Visit
 from clarion.denoise.estimate import Estimate, TokenEstimate
+from clarion.denoise.unchanged import RowMemory
 from clarion.guide.by_classifier import ByClassifier
 from clarion.process.process import Process
 from clarion.process.tokens import Masking, TokenProcess
@@ -39,10 +40,13 @@ BATCH = 4096
 class TokenClassifierGuidance(ByClassifier):
     """Steers tokens towards their label by a classifier; see `ByClassifier`.
 
+    A classifier that does not read the time is asked only about sequences that have changed.
+
     Args:
-        neighbours: "exact" asks about length * vocabulary sequences for each; "first_order" about
-            one, and takes one gradient: the classifier must then also take vectors,
-            (batch, length, num_states), in place of tokens.
+        neighbours: "exact" asks about all that differ in one token that can change, of masks
+            vocabulary times their number; "first_order" about the sequence alone, and takes one
+            gradient: the classifier must then also take vectors, (batch, length, num_states), in
+            place of tokens.
     """
 
     serves: ClassVar[tuple[type[Process], ...]] = (TokenProcess,)
@@ -68,28 +72,36 @@ class TokenClassifierGuidance(ByClassifier):
         assert isinstance(estimate, TokenEstimate), "a token process has token estimates"
         if self.scale == 0:
             return estimate
-        if self.neighbours == "first_order":
-            denoiser.count_gradients(len(x_t))
-        gain = self._gain_by_all if self.neighbours == "exact" else self._gain_by_gradient
-        tilt = self.scale * gain(denoiser.process, x_t, t, label) * present[:, None, None]
+
+        def ask(rows: Tensor) -> Tensor:
+            of_rows = denoiser.process, x_t[rows], t[rows], label[rows]
+            if self.neighbours == "exact":
+                return self._gain_by_all(*of_rows)
+            denoiser.count_gradients(len(rows))
+            return self._gain_by_gradient(*of_rows)
+
+        memory = RowMemory()
+        if visit is not None and not self.classifier.reads_time:
+            memory = visit.memory.setdefault("gains", memory)
+        tilt = self.scale * memory.recall([x_t, label], ask) * present[:, None, None]
         return TokenEstimate(
             estimate.logits, tilt if estimate.tilt is None else estimate.tilt + tilt
         )
 
     def _gain_by_all(self, process: TokenProcess, x_t: Tensor, t: Tensor, label: Tensor) -> Tensor:
         """log p(label | neighbour) - log p(label | x_t), (batch, length, num_states)."""
-        n, length = x_t.shape
         K = process.vocabulary
-        b = torch.arange(K, device=x_t.device).expand(n, length, K)
-        places = torch.arange(length, device=x_t.device)
-        neighbours = x_t[:, None, None].expand(n, length, K, length).clone()
-        neighbours.scatter_(3, places[None, :, None, None].expand(n, length, K, 1), b[..., None])
-        rows = length * K
-        there = self._log_p(
-            neighbours.reshape(-1, length), t.repeat_interleave(rows), label.repeat_interleave(rows)
-        ).reshape(n, length, K)
+        rows, places = _can_change(process, x_t).nonzero(as_tuple=True)
         here = self._log_p(x_t, t, label)
-        return self._of_ways(process, x_t, there - here[:, None, None])
+        gain = here.new_zeros(*x_t.shape, K)
+        if len(rows):
+            own = rows.repeat_interleave(K)
+            neighbours = x_t[own]
+            tokens = torch.arange(K, device=x_t.device).repeat(len(rows))
+            neighbours.scatter_(1, places.repeat_interleave(K)[:, None], tokens[:, None])
+            there = self._log_p(neighbours, t[own], label[own])
+            gain[rows, places] = there.unflatten(0, (-1, K)) - here[rows, None]
+        return self._of_ways(process, x_t, gain)
 
     def _gain_by_gradient(
         self, process: TokenProcess, x_t: Tensor, t: Tensor, label: Tensor
@@ -109,7 +121,12 @@ class TokenClassifierGuidance(ByClassifier):
     @staticmethod
     def _of_ways(process: TokenProcess, x_t: Tensor, gain: Tensor) -> Tensor:
         """The gains of ways that the reversed chain has; 0 for the others, and for staying."""
-        if not isinstance(process, Masking):
-            return gain
-        is_masked = (x_t == process.mask).unsqueeze(-1)
-        return F.pad(torch.where(is_masked, gain, 0.0), (0, 1))
+        ways = torch.where(_can_change(process, x_t).unsqueeze(-1), gain, 0.0)
+        return F.pad(ways, (0, process.num_states - process.vocabulary))
+
+
+def _can_change(process: TokenProcess, x_t: Tensor) -> Tensor:
+    """Which positions the reversed chain can change, (batch, length) bool."""
+    if isinstance(process, Masking):
+        return x_t == process.mask
+    return torch.ones_like(x_t, dtype=torch.bool)
