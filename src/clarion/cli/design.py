@@ -48,6 +48,7 @@ class Options:
         alphabet: what a token is: "auto", "protein", "dna", "smiles", "selfies".
         out: folder for the designs and the model; a model that is there is used again.
         num_steps: of the model's training.
+        batch_size: examples in each of them.
         search: what is tried, and how many designs are wanted.
         ensemble: the predictors.
         network: sizes of the model.
@@ -63,6 +64,7 @@ class Options:
     alphabet: str = "auto"
     out: Path = Path("designs")
     num_steps: int = 3000
+    batch_size: int = 128
     search: SearchConfig = field(default_factory=SearchConfig)
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     network: TransformerConfig = field(
@@ -114,7 +116,7 @@ def _model(options: Options, data: SequenceData) -> Model:
         network=options.network,
         process=Masking(),
         optimizer=OptimizerConfig(learning_rate=1e-3),
-        batch_size=128,
+        batch_size=options.batch_size,
         num_steps=options.num_steps,
         validate_every=max(1, options.num_steps // 5),
         checkpoint_every=max(1, options.num_steps // 5),
