@@ -29,7 +29,7 @@ import json
 import math
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,13 @@ import clarion
 from clarion.base.chart import COLOURS
 from clarion.cli.main import main as clarion_command
 from clarion.domains.sequence.distance import diversity, nearest
-from fitness import Fitness
+from fitness import RANGES, Fitness
 from harness import Benchmark
 
 PROTEIN = (
     "--alphabet protein --num-steps 1000 --network.width 64 --ensemble.num-steps 300 "
     "--search.beyond 0 1 --search.scales 1 3 --search.strengths 0 1 2 4 8 16 "
-    "--search.num-trials 32 --search.num-steps 32"
+    "--search.num-trials 32 --search.candidates 8 --search.num-steps 32"
 )
 SIZES = {
     "tfbind8": "--num-steps 1500 --network.width 64 --network.head-width 16 "
@@ -159,12 +159,35 @@ def draw(rows: Sequence[dict[str, float]], best_known: float) -> Figure:
     return figure
 
 
+def draw_proteins(results: Mapping[str, Any]) -> Figure:
+    """Fitness against diversity: at each strength of one seed, and as chosen for every seed."""
+    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    for axes, family in zip(figure.subplots(1, 2), RANGES, strict=True):
+        tasks = [task for task in SIZES if task.startswith(family) and task in results]
+        for colour, task in zip(COLOURS, tasks, strict=False):
+            steered, chosen = results[task]["strengths"], results[task]["both"]["seeds"]
+            x, y = ([row[key] for row in steered] for key in ("diversity", "p50"))
+            axes.plot(x, y, "o-", color=colour, ms=4, label=f"{task}, strengths 0 to 16")
+            for row, a, b in zip(steered, x, y, strict=True):
+                axes.annotate(f"{row['strength']:g}", (a, b), (3, 3), textcoords="offset points",
+                              fontsize=7, color=colour)  # fmt: skip
+            x, y = ([row[key] for row in chosen] for key in ("diversity", "p50"))
+            axes.plot(x, y, "*", color=colour, ms=9, label=f"{task}, as chosen, {len(x)} seeds")
+        axes.set(xlabel="mean distance of two designs", ylabel="median fitness (oracle)")
+        axes.set_title(family.upper(), fontsize=11, loc="left")
+        axes.legend(fontsize=8, frameon=False)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--data", type=Path, required=True, help="folder of the task's files")
     parser.add_argument("--task", default="tfbind8")
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--chart", type=Path, help="asked against reached (tfbind8), a .png file")
+    parser.add_argument("--chart", type=Path, help="asked against reached, or fitness against "
+                        "diversity of all proteins that were measured, a .png file")  # fmt: skip
 
 
 class Task:
@@ -206,7 +229,7 @@ class Task:
         }  # fmt: skip
 
 
-def tfbind8_results(task: Task, seeds: Sequence[int], chart: Path | None) -> dict[str, Any]:
+def tfbind8_results(task: Task, seeds: Sequence[int]) -> dict[str, Any]:
     """All ways, random sequences, and what is reached for what is asked."""
     found: dict[str, Any] = {}
     for way, more in WAYS.items():
@@ -214,8 +237,7 @@ def tfbind8_results(task: Task, seeds: Sequence[int], chart: Path | None) -> dic
         found[way] = {"seeds": rows, "summary": over_seeds(rows)}
     found["random"] = {"summary": at_random(task.score, len(seeds))}
     found["curve"] = curve(clarion.load(task.folder / f"{seeds[0]}" / "model"), task.score)
-    if chart:
-        draw(found["curve"], task.best).savefig(chart, dpi=110)
+    found["best_known"] = task.best
     return found
 
 
@@ -236,12 +258,14 @@ def main() -> None:
     seeds = range(1 if options.quick else options.seeds)
     with tempfile.TemporaryDirectory() as folder:
         task = Task(options.task, options.data, Path(folder))
-        found = (
-            tfbind8_results(task, seeds, options.chart) if task.name == "tfbind8"
-            else protein_results(task, seeds)
-        )  # fmt: skip
+        is_exact = task.name == "tfbind8"
+        found = (tfbind8_results if is_exact else protein_results)(task, seeds)
     results = json.loads(options.out.read_text())["results"] if options.out.is_file() else {}
-    benchmark.write({"sizes": SIZES, "num_designs": 128}, results | {task.name: found})
+    results |= {task.name: found}
+    if options.chart:
+        figure = draw(found["curve"], found["best_known"]) if is_exact else draw_proteins(results)
+        figure.savefig(options.chart, dpi=110)
+    benchmark.write({"sizes": SIZES, "num_designs": 128}, results)
 
 
 if __name__ == "__main__":
