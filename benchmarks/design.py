@@ -46,8 +46,8 @@ from harness import Benchmark
 
 PROTEIN = (
     "--alphabet protein --num-steps 1000 --network.width 64 --ensemble.num-steps 300 "
-    "--search.beyond 0 1 --search.scales 1 3 --search.strengths 0 1 2 4 8 16 "
-    "--search.num-trials 32 --search.candidates 8 --search.num-steps 32"
+    "--search.beyond 0 1 --search.scales 1 3 --search.strengths 0 1 2 4 8 16 32 64 "
+    "--search.num-trials 16 --search.candidates 8 --search.num-steps 32"
 )
 SIZES = {
     "tfbind8": "--num-steps 1500 --network.width 64 --network.head-width 16 "
@@ -59,7 +59,7 @@ SIZES = {
 }
 """Task -> settings of `clarion design`."""
 
-STRENGTHS = (0, 1, 2, 4, 8, 16)
+STRENGTHS = (0, 4, 16, 64)
 """At which the chart of a protein is drawn."""
 
 WAYS = {
@@ -167,7 +167,7 @@ def draw_proteins(results: Mapping[str, Any]) -> Figure:
         for colour, task in zip(COLOURS, tasks, strict=False):
             steered, chosen = results[task]["strengths"], results[task]["both"]["seeds"]
             x, y = ([row[key] for row in steered] for key in ("diversity", "p50"))
-            axes.plot(x, y, "o-", color=colour, ms=4, label=f"{task}, strengths 0 to 16")
+            axes.plot(x, y, "o-", color=colour, ms=4, label=f"{task}, strengths 0 to 64")
             for row, a, b in zip(steered, x, y, strict=True):
                 axes.annotate(f"{row['strength']:g}", (a, b), (3, 3), textcoords="offset points",
                               fontsize=7, color=colour)  # fmt: skip
@@ -221,6 +221,7 @@ class Task:
         with (out / "designs.csv").open() as file:
             designs = [row["sequence"] for row in csv.DictReader(file)]
         far, _ = nearest(designs, self.known)
+        print(self.name, seed, more, judged(self.score(designs)))
         told = json.loads((out / "design.json").read_text())
         return {
             **judged(self.score(designs)), "num_designs": len(designs),
@@ -244,7 +245,9 @@ def tfbind8_results(task: Task, seeds: Sequence[int]) -> dict[str, Any]:
 def protein_results(task: Task, seeds: Sequence[int]) -> dict[str, Any]:
     """What the command gives, and of the first seed's model the designs at each strength."""
     rows = [task.run(seed, "") for seed in seeds]
-    one = "--diversity 0 --search.beyond 0 --search.scales 3 --search.strengths"
+    one = (
+        "--diversity 0 --search.candidates 4 --search.beyond 0 --search.scales 3 --search.strengths"
+    )
     return {
         "both": {"seeds": rows, "summary": over_seeds(rows)},
         "strengths": [task.run(seeds[0], f"{one} {strength}") for strength in STRENGTHS],
