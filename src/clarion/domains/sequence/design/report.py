@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clarion.base.chart import COLOURS
 from clarion.domains.sequence.design.known import Known
-from clarion.domains.sequence.design.search import Designs
+from clarion.domains.sequence.design.search import Designs, Setting
 from clarion.domains.sequence.distance import diversity
 
 Nearest: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -94,17 +94,20 @@ def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figur
     middle.set_ylabel(f"{target}, predicted")
     middle.legend(fontsize=8, frameon=False)
 
-    plainest = min(trial.strength for trial in designs.trials)
-    told = {(t.scale, t.strength) for t in designs.trials if np.isfinite(t.merit)}
-    for hue, (scale, strength) in enumerate(sorted(told, key=lambda pair: pair[::-1])):
-        trials = [t for t in designs.trials if (t.scale, t.strength) == (scale, strength)]
-        steered = f", strength {strength:g}" if strength > plainest else ""
-        right.plot(
-            [t.asked for t in trials], [t.merit for t in trials], "^" if steered else "o-",
-            color=COLOURS[hue % len(COLOURS)], markersize=5, label=f"scale {scale:g}{steered}",
-        )  # fmt: skip
-    right.axvline(designs.setting.asked, color=COLOURS[5], linestyle=":")
-    right.set(title="What was tried", xlabel=f"{target} asked for", ylabel="surely reached")
+    tried = [trial for trial in designs.trials if trial.share_new]
+    plain = [trial for trial in tried if trial.strength == tried[0].strength]
+    series = {
+        f"scale {scale:g}, asked for more": [trial for trial in plain if trial.scale == scale]
+        for scale in sorted({trial.scale for trial in plain})
+    }
+    series |= {"steered, more strongly": [trial for trial in tried if trial not in plain]}
+    for (name, trials), colour in zip(series.items(), COLOURS, strict=False):
+        x, y = [t.diversity for t in trials], [t.merit for t in trials]
+        right.plot(x, y, "o-", color=colour, markersize=4, label=name)
+    chosen = next(t for t in tried if Setting(t.asked, t.scale, t.strength) == designs.setting)
+    right.plot(chosen.diversity, chosen.merit, "*", color="black", markersize=10, label="chosen")
+    right.set(title="What was tried", xlabel="mean distance of two designs")
+    right.set_ylabel(f"{target}, surely reached")
     right.legend(fontsize=8, frameon=False)
     for axes in (left, middle, right):
         axes.set_title(axes.get_title(), fontsize=11)
