@@ -106,11 +106,11 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
 def test_it_approaches_the_exact_posterior_and_steers_nearly_like_it(
     process: Any, make_trainer: Callable[..., Trainer]
 ) -> None:
-    """A label has 0.61 nats, of which an excess risk of 0.004 is less than one in a hundred.
+    """A label has 0.61 nats, of which an excess risk of 0.006 is one in a hundred.
 
     Each example is seen once. At 32 steps the exact classifier leaves the law off p(x0 | label) by
     0.01 to 0.03, and an excess risk of e nats another distribution by sqrt(e / 2) at most
-    (Pinsker): here 0.045.
+    (Pinsker): here 0.055.
     """
     reports: list[dict[str, Any]] = []
     settings: dict[str, Any] = {"batch_size": 512, "num_steps": 350, "validate_every": 350}
@@ -126,7 +126,7 @@ def test_it_approaches_the_exact_posterior_and_steers_nearly_like_it(
         time, p = t.expand(len(x)), exact.table.posterior(x, t.expand(len(x))).sum((1, 2))
         log_p, log_q = exact(x, time), learned(x, time).double()
         excess.append(float((p[:, None] * log_p.exp() * (log_p - log_q)).sum()))
-    assert 0 < sum(excess) / 8 < 0.004
+    assert 0 < sum(excess) / 8 < 0.006
 
     denoiser = TableDenoiser(process, CLASSES, WEIGHTS)
     for label, part in enumerate(CLASSES):
@@ -139,7 +139,7 @@ def test_it_approaches_the_exact_posterior_and_steers_nearly_like_it(
                 ("none", TokenClassifierGuidance(0.0, exact)),
             )
         }
-        assert off["learned"] < off["exact"] + 0.045
+        assert off["learned"] < off["exact"] + 0.055
         assert off["learned"] < off["none"] / 4
 
 
