@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -12,7 +13,8 @@ from clarion.cli.main import main
 from clarion.domains.sequence.alphabets import ALPHABETS
 from clarion.domains.sequence.sources import KNOWN_ENDINGS
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "sequences.md").read_text()
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "sequences.md").read_text()
 
 
 def test_the_table_of_the_page_is_read_as_it_says(
@@ -33,3 +35,13 @@ def test_the_table_of_the_page_is_read_as_it_says(
 def test_it_names_all_alphabets_and_endings() -> None:
     assert [name for name in ALPHABETS if f"| `{name}` |" not in PAGE] == []
     assert [ending for ending in KNOWN_ENDINGS if f"`{ending}`" not in PAGE] == []
+
+
+def test_the_table_of_speeds_is_what_was_measured() -> None:
+    path = ROOT / "benchmarks" / "results" / "token_sampling.json"
+    for name, row in json.loads(path.read_text())["results"].items():
+        ratios = [row[f"{key}_relative_to_plain"] for key in ("clarion", "clarion_unchanged_saved")]
+        cells = [f"{r['median']:.2f} [{r['low']:.2f}, {r['high']:.2f}]" for r in ratios]
+        evaluations = row["evaluations_per_sample"]["clarion_unchanged_saved"]
+        length = name.removeprefix("length ")
+        assert f"| {length} | {cells[0]} | {cells[1]} | {evaluations:.1f} |" in PAGE
