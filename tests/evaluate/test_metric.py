@@ -55,5 +55,5 @@ def test_a_card_is_printed_and_written():
     assert text.splitlines()[3].split() == ["fcd", "0.5", "5,000", "low"]
     written = json.loads(json.dumps(card.to_json()))
     assert written["metrics"]["fcd"] == {
-        "value": 0.5, "n": 5000, "low": None, "high": None, "note": "low",
+        "value": 0.5, "n": 5000, "low": None, "high": None, "note": "low", "parts": [],
     }  # fmt: skip

@@ -15,8 +15,39 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clarion.base.errors import ClarionError
 from clarion.denoise.exact.normal import as_numbers, principal_axes, rounding_of
+
+
+class Rooted:
+    """A Gaussian with the square root of its covariance, which is taken once.
+
+    Args:
+        mean: (dim,).
+        covariance: symmetric and positive semidefinite, (dim, dim).
+        name: what messages call it: mean_NAME and cov_NAME.
+        dim: that it must have; None for any.
+
+    Raises:
+        ClarionError: if the arguments do not fit each other or are no such numbers.
+    """
+
+    def __init__(self, mean: Any, covariance: Any, name: str = "a", dim: int | None = None) -> None:
+        self.mean = as_numbers(f"mean_{name}", mean, (dim,))
+        size = len(self.mean)
+        given = as_numbers(f"cov_{name}", covariance, (size, size))
+        variances, axes = principal_axes(f"cov_{name}", given, rounding_of(covariance))
+        # What the decomposition makes of a variance of 0, some 1e-16, would have the root 1e-8.
+        rounding = size * torch.finfo(torch.float64).eps * variances.max()
+        deviations = torch.where(variances > rounding, variances, 0.0).sqrt()
+        self.root: Tensor = (axes * deviations) @ axes.mT
+        self.trace = float(variances.sum())
+
+    def distance(self, other: Rooted) -> float:
+        """The squared 2-Wasserstein distance; see `frechet_distance`."""
+        overlap = float(torch.linalg.svdvals(self.root @ other.root).sum())
+        shift = float((self.mean - other.mean).square().sum())
+        distance = shift + self.trace + other.trace - 2 * overlap
+        return max(0.0, distance)  # equal Gaussians may come out below by rounding
 
 
 def frechet_distance(mean_a: Any, cov_a: Any, mean_b: Any, cov_b: Any) -> float:
@@ -41,36 +72,5 @@ def frechet_distance(mean_a: Any, cov_a: Any, mean_b: Any, cov_b: Any) -> float:
         >>> frechet_distance([0.0], [[4.0]], [3.0], [[1.0]])  # 3² + (2 - 1)²
         10.0
     """
-    a = as_numbers("mean_a", mean_a, (None,))
-    b = as_numbers("mean_b", mean_b, (len(a),))
-    root_a, trace_a = _root("cov_a", cov_a, len(a))
-    root_b, trace_b = _root("cov_b", cov_b, len(a))
-    overlap = float(torch.linalg.svdvals(root_a @ root_b).sum())
-    distance = float((a - b).square().sum()) + trace_a + trace_b - 2 * overlap
-    return max(0.0, distance)  # equal Gaussians may come out below by rounding
-
-
-def sample_moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (dim,) and unbiased covariance (dim, dim) of features (n, dim), in float64.
-
-    Raises:
-        ClarionError: if there are fewer than two rows.
-    """
-    if features.ndim != 2 or len(features) < 2:
-        raise ClarionError(
-            f"features must have shape (n, dim) with n at least 2, got {tuple(features.shape)}."
-        )
-    features = features.double()
-    mean = features.mean(0)
-    centred = features - mean
-    return mean, centred.mT @ centred / (len(features) - 1)
-
-
-def _root(name: str, covariance: Any, dim: int) -> tuple[Tensor, float]:
-    """The symmetric square root of a covariance, and the covariance's trace."""
-    given = as_numbers(name, covariance, (dim, dim))
-    variances, axes = principal_axes(name, given, rounding_of(covariance))
-    # What the decomposition makes of a variance of 0, some 1e-16, would have the root 1e-8.
-    rounding = dim * torch.finfo(torch.float64).eps * variances.max()
-    deviations = torch.where(variances > rounding, variances, 0.0).sqrt()
-    return (axes * deviations) @ axes.mT, float(variances.sum())
+    a = Rooted(mean_a, cov_a, "a")
+    return a.distance(Rooted(mean_b, cov_b, "b", len(a.mean)))

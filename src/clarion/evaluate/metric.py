@@ -27,6 +27,8 @@ class Metric:
         low: lower end of its 95 % interval; None where there is none to state.
         high: upper end.
         note: what else must be known to read it.
+        parts: what groups of samples give, each by itself, of which the value is the mean or nearly
+            so: by them two runs are compared. Empty where the number is not made of such.
     """
 
     value: float
@@ -34,6 +36,7 @@ class Metric:
     low: float | None = None
     high: float | None = None
     note: str = ""
+    parts: tuple[float, ...] = ()
 
     def interval(self) -> str:
         """The interval in brackets, to four digits."""

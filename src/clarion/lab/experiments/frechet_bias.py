@@ -10,7 +10,8 @@ from torch import Tensor
 
 from clarion.base.chart import Chart, Series
 from clarion.base.streams import mix_seed
-from clarion.evaluate.frechet import frechet_distance, sample_moments
+from clarion.evaluate.frechet import frechet_distance
+from clarion.evaluate.moments import sample_moments
 from clarion.lab.experiment import Experiment, Outcome
 from clarion.lab.fit import log_log_slope
 from clarion.verify.finding import Finding

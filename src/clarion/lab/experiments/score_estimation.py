@@ -13,7 +13,7 @@ from clarion.base.condition import Condition
 from clarion.base.streams import mix_seed
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.exact import GaussianDenoiser, MixtureDenoiser
-from clarion.evaluate.frechet import sample_moments
+from clarion.evaluate.moments import sample_moments
 from clarion.lab.experiment import Experiment, Outcome
 from clarion.lab.fit import log_log_slope
 from clarion.lab.training import train_denoiser

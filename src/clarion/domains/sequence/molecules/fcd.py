@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
-from clarion.evaluate.frechet import frechet_distance, sample_moments
+from clarion.evaluate.frechet import frechet_distance
+from clarion.evaluate.moments import sample_moments
 from clarion.run.examples import OnProgress
 
 BATCH = 250
