@@ -61,7 +61,7 @@ LENGTH, STRIDE, HELD_OUT = 128, 32, 0.05
 NETWORK = TransformerConfig(width=192, num_blocks=4, head_width=64)
 STEPS, BATCH = 2500, 24
 OPTIMIZER = OptimizerConfig(learning_rate=1e-3)
-PASSES, ORDERS = 8, (3, 4, 5, 6)
+PASSES, ORDERS = 4, (3, 4, 5, 6)
 GAP = range(56, 72)
 BEGINNING = "And it came to pass"
 NOTHING = Condition({}, {})
