@@ -8,7 +8,7 @@ nearest to it, as a share of how far that sample is from its k-th nearest,
     score = |x - y_1| / |x - y_k|,
 
 which is near 0 for a copy, in dense and in thin regions alike, and does not know which examples
-were trained on. Of the q examples of least score then h are from training, by chance as many as of q
+were trained on. Of the q examples of least score h are from training, by chance as many as of q
 drawn without replacement: the p-value is the tail of the hypergeometric distribution, the least of
 those for q = 8, 16, 32, ..., times their number. It is exact however many samples share one
 neighbour, however different samples are from the data, and however near examples are to each other;
