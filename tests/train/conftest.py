@@ -87,6 +87,11 @@ def blobs() -> type[Blobs]:
 
 
 @pytest.fixture
+def blob_data() -> type[BlobData]:
+    return BlobData
+
+
+@pytest.fixture
 def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
     """make_trainer(name, examples=..., validation=..., **settings of the training)."""
 

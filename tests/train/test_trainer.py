@@ -101,6 +101,26 @@ def test_a_model_without_conditions(make_trainer, blobs, same):
     same(unbroken, finish(resumed))
 
 
+def test_a_step_learns_from_augmented_examples_and_validation_does_not(
+    make_trainer, blobs, blob_data, same
+):
+    class Negated(blob_data):
+        def augment(self, data, condition):
+            return -data, condition
+
+    class NegatedBlobs(blobs):
+        def batch(self, indices):
+            data, condition = super().batch(indices)
+            return -data, condition
+
+    settings = {"validate_every": 7, "validation": blobs()}
+    augmented = finish(make_trainer("augmented", data=Negated("blobs"), **settings))
+    plain = finish(make_trainer("plain", **settings))
+    itself = finish(make_trainer("negated", examples=NegatedBlobs(), **settings))
+    same(augmented, itself)
+    assert augmented.validate() == itself.validate() != plain.validate()
+
+
 def test_each_condition_has_a_dropout_of_its_own(make_trainer, blobs):
     """A condition that is hidden always teaches nothing: its embedding has no gradient."""
     spec = {"label": ClassEntry(2), "other": ClassEntry(2)}

@@ -108,6 +108,17 @@ class DataConfig(ABC):
     def describe(self, examples: Any) -> DataDescription:
         """What is in the data: counts, sizes, ranges, balance, duplicates."""
 
+    def augment(self, data: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
+        """Examples that are as good as these, which a training step learns from in their place.
+
+        Its randomness is torch's. Validation sees examples as they are.
+
+        Args:
+            data: as `ExampleSet.batch` gives them, (batch, *shape).
+            condition: what is known of each.
+        """
+        return data, condition
+
     def survey(self) -> DataDescription | None:
         """What can be said of data that cannot be opened as is asked; None if their error says all.
 

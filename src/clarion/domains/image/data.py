@@ -6,8 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+import torch
+from torch import Tensor
+
+from clarion.base.condition import Condition
 from clarion.base.errors import DataError
 from clarion.base.normalizer import Normalizer
+from clarion.base.shapes import expand_like
 from clarion.domains.image.codec import fit_normalizer
 from clarion.domains.image.decoding import MODES, PictureRule, ResizeRule
 from clarion.domains.image.fields import PICTURE_READERS, FieldColumn
@@ -28,8 +33,8 @@ class ImageData(DataConfig):
 
     Args:
         source: one of: a folder of class folders, a folder of pictures, a parquet file, a folder
-            of parquet files, a pattern ("data/train-*.parquet"), a folder of idx files (MNIST and
-            its relatives), a hub name ("owner/name").
+            of parquet files, a pattern ("data/train-*.parquet"), a .npz file (arrays `images` and
+            `labels`), a folder of idx files (MNIST and its relatives), a hub name ("owner/name").
         fallback: a second source, used if `source` is not on this machine.
         split: "train", "test" and so on, where the source has splits.
         subset: which configuration of a hub data set, where it has several.
@@ -49,6 +54,7 @@ class ImageData(DataConfig):
         conditions: what a model shall be conditioned on beside the label, out of the columns of a
             table or of `metadata.csv`: NAME=KIND or NAME=KIND:COLUMN, such as "caption=text",
             "label=class:species", "words=tags:keywords" or "body=vector:weight+height,units=kg+m".
+        mirror: train on each picture as it is or, as often, with left and right exchanged.
         skip_bad: leave out pictures that cannot be decoded, rather than refusing the data set.
         memory_limit_gib: data sets up to this size, decoded, are kept in memory.
     """
@@ -67,6 +73,7 @@ class ImageData(DataConfig):
     label_column: str | None = None
     class_names: tuple[str, ...] = ()
     conditions: tuple[str, ...] = field(default=(), metadata={"optional": True})
+    mirror: bool = field(default=False, metadata={"optional": True})
     skip_bad: bool = False
     memory_limit_gib: float = 4.0
 
@@ -137,6 +144,20 @@ class ImageData(DataConfig):
     def fit_codec(self, examples: ImageSet) -> Normalizer:
         """Zero mean and unit variance in each channel, in units of 0 black to 1 white."""
         return Normalizer(*fit_normalizer(examples))
+
+    def augment(self, data: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
+        """Half of the pictures, and of the fields that are known of them, mirrored if so asked."""
+        if not self.mirror:
+            return data, condition
+        is_mirrored = torch.rand(len(data), device=data.device) < 0.5
+
+        def mirrored(pictures: Tensor) -> Tensor:
+            return torch.where(expand_like(is_mirrored, pictures), pictures.flip(-1), pictures)
+
+        fields = [name for name, r in self.requests.items() if isinstance(r, FieldColumn)]
+        values = dict(condition.values)
+        values |= {name: mirrored(values[name]) for name in fields}
+        return mirrored(data), replace(condition, values=values)
 
     def survey(self) -> Survey:
         """Which sizes, channels and bad pictures there are, whatever is asked of them here."""

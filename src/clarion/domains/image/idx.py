@@ -8,53 +8,18 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clarion.base.errors import DataError
 from clarion.base.names import describe_unknown
-from clarion.domains.image.decoding import Piece
+from clarion.domains.image.arrays import ArraySource
 
 # In these data sets the held-out split is called "t10k" on disk.
 SPLIT_STEMS = {"train": "train", "test": "t10k"}
 UNSIGNED_BYTE = 0x08
-
-
-class IdxSource:
-    """Grey pictures, and labels where there are any, from an idx folder."""
-
-    label_column = None
-
-    def __init__(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, path: Path):
-        self.pixels = pixels
-        self.labels = labels
-        self.class_names: tuple[str, ...] = ()
-        self._path = path
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def name(self, index: int) -> str:
-        return f"{self._path}[{index}]"
-
-    def fetch(self, indices: Sequence[int]) -> list[Piece]:
-        return [self.pixels[i] for i in indices]
-
-    def decoded(self) -> NDArray[np.uint8]:
-        return self.pixels[..., None]
-
-    def columns(self) -> tuple[str, ...]:
-        return ()
-
-    def cells(self, column: str) -> list[Any]:
-        raise DataError(f"There is no column {column!r}: {self._path} holds pictures only.")
-
-    def pieces(self, column: str) -> list[Piece | None]:
-        return self.cells(column)
 
 
 def find_idx(folder: Path, stem: str, kind: str) -> Path | None:
@@ -71,7 +36,7 @@ def has_idx(folder: Path) -> bool:
     return any(find_idx(folder, stem, "images-idx3") for stem in SPLIT_STEMS.values())
 
 
-def open_idx(folder: Path, split: str) -> IdxSource:
+def open_idx(folder: Path, split: str) -> ArraySource:
     """Read one split of an idx folder.
 
     Raises:
@@ -85,14 +50,14 @@ def open_idx(folder: Path, split: str) -> IdxSource:
     assert images_path is not None, "the split was found above"
     pixels = read_idx(images_path, num_dims=3)
     if labels_path is None:
-        return IdxSource(pixels, None, images_path)
+        return ArraySource(pixels[..., None], None, images_path)
     labels = read_idx(labels_path, num_dims=1).astype(np.int64)
     if len(labels) != len(pixels):
         raise DataError(
             f"{images_path} holds {len(pixels)} pictures but {labels_path} holds {len(labels)} "
             "labels; the two files do not belong together."
         )
-    return IdxSource(pixels, labels, images_path)
+    return ArraySource(pixels[..., None], labels, images_path)
 
 
 def read_idx(path: Path, *, num_dims: int) -> NDArray[np.uint8]:

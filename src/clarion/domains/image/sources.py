@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from clarion.base.errors import DataError
 from clarion.base.names import describe_unknown
+from clarion.domains.image.arrays import open_npz
 from clarion.domains.image.decoding import PICTURE_ENDINGS, Piece
 from clarion.domains.image.idx import has_idx, open_idx
 from clarion.domains.image.tables import open_hub, open_parquet
@@ -128,6 +129,8 @@ def open_source(
             if any(path.glob("*.parquet")):
                 return open_parquet(_parquet_of_split(path, split), **columns)
             return open_folder(path, split)
+        if path.is_file() and path.suffix == ".npz":
+            return open_npz(path)
         if path.is_file() or _is_glob(source):
             return open_parquet(_named_parquet(path, split), **columns)
     except PermissionError as error:
@@ -171,7 +174,7 @@ def open_folder(folder: Path, split: str) -> FolderSource:
     if not loose and not any(per_class.values()):
         raise DataError(
             f"No pictures found in {folder}. Known endings: {' '.join(PICTURE_ENDINGS)}; "
-            "also read: *.parquet, idx files."
+            "also read: *.parquet, *.npz, idx files."
         )
     if not any(per_class.values()):
         return FolderSource(folder, loose)

@@ -1,0 +1,97 @@
+"""Pictures that lie decoded in memory, and files of arrays (.npz)."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarion.base.errors import DataError
+from clarion.domains.image.decoding import Piece
+
+PICTURES = ("images", "samples", "arr_0")
+LABELS = ("labels", "arr_1")
+"""Names of the arrays in a file, the first that is there counts."""
+
+
+class ArraySource:
+    """Decoded pictures, and labels where there are any.
+
+    Args:
+        pixels: (n, height, width, channels).
+        labels: (n,), or None.
+        path: where they were read, for messages.
+    """
+
+    label_column = None
+    class_names: tuple[str, ...] = ()
+
+    def __init__(
+        self, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, path: Path
+    ) -> None:
+        self.labels = labels
+        self._pixels, self._path = pixels, path
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def name(self, index: int) -> str:
+        return f"{self._path}[{index}]"
+
+    def fetch(self, indices: Sequence[int]) -> list[Piece]:
+        return [self._pixels[i].squeeze(-1) if self._is_grey else self._pixels[i] for i in indices]
+
+    def decoded(self) -> NDArray[np.uint8]:
+        return self._pixels
+
+    def columns(self) -> tuple[str, ...]:
+        return ()
+
+    def cells(self, column: str) -> list[Any]:
+        raise DataError(f"There is no column {column!r}: {self._path} holds pictures only.")
+
+    def pieces(self, column: str) -> list[Piece | None]:
+        return self.cells(column)
+
+    @property
+    def _is_grey(self) -> bool:
+        return self._pixels.shape[-1] == 1
+
+
+def open_npz(path: Path) -> ArraySource:
+    """Read a file of numpy arrays.
+
+    The pictures are the array `images` (else `samples` or `arr_0`), of whole numbers 0..255 with
+    shape (n, height, width) or (n, height, width, channels); `labels` (else `arr_1`) may hold (n,)
+    whole numbers.
+
+    Raises:
+        DataError: if there are no such arrays.
+    """
+    try:
+        with path.open("rb") as opened, np.load(opened) as file:
+            pixels = next((file[name] for name in PICTURES if name in file), None)
+            labels = next((file[name] for name in LABELS if name in file), None)
+            held = ", ".join(f"{name} {file[name].dtype}{file[name].shape}" for name in file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as a file of arrays: {error}.") from error
+    if pixels is None:
+        raise DataError(f"{path} holds no array called {' or '.join(PICTURES)}; it holds: {held}.")
+    pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[-1] > 4 or not pixels.size:
+        raise DataError(
+            f"The pictures of {path} must be uint8 (n, height, width, 1 to 4 channels); it holds: "
+            f"{held}."
+        )
+    if labels is None:
+        return ArraySource(pixels, None, path)
+    if labels.shape != (len(pixels),) or labels.dtype.kind not in "ui":
+        raise DataError(
+            f"The labels of {path} must be one whole number for each of {len(pixels)} pictures; it "
+            f"holds: {held}."
+        )
+    return ArraySource(pixels, labels.astype(np.int64), path)
