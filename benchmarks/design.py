@@ -46,7 +46,7 @@ from harness import Benchmark
 
 PROTEIN = (
     "--alphabet protein --num-steps 1000 --network.width 64 --ensemble.num-steps 300 "
-    "--search.beyond 0 1 --search.scales 1 3 --search.strengths 0 1 2 4 8 16 32 64 "
+    "--search.beyond 0 1 --search.scales 1 3 --search.strengths 0 0.5 1 2 4 8 16 32 64 "
     "--search.num-trials 16 --search.candidates 8 --search.num-steps 32"
 )
 SIZES = {

@@ -44,8 +44,9 @@ class SearchConfig:
         num_designs: how many are wanted, all different and none of them known.
         beyond: targets that are asked for, in deviations of the known values above the best one.
         scales: guidance scales; 0 asks for no target.
-        strengths: of the steering by predictors, tried with the best of these: a design that is one
-            deviation better becomes exp(strength) times as likely.
+        strengths: of the steering by predictors: a design that is one deviation better becomes
+            exp(strength) times as likely. The least is tried with all of these, and then with the
+            best of them the others, as long as more strength reaches more.
         num_trials: designs that each setting is judged by.
         candidates: sequences that are drawn for each one that is kept.
         diversity: mean distance of two designs that is to be kept, in edits.
@@ -158,7 +159,7 @@ class Search:
             ClarionError: if no setting gives sequences that are new.
         """
         config, sign, values = self.config, self.config.sign, self.judge.known.values
-        first, *others = config.strengths
+        first, *others = sorted(config.strengths)
         count = len(config.beyond) * len(config.scales) + len(others)
         trials: list[Trial] = []
 
@@ -172,8 +173,12 @@ class Search:
             for scale in config.scales:
                 attempt(asked, scale, first)
         best = self._best(trials)
+        reached = best.merit
         for strength in others:
             attempt(best.asked, best.scale, strength)
+            if sign * trials[-1].merit < sign * reached:
+                break  # pushed off the model: what is stronger differs the more, and is worth less
+            reached = trials[-1].merit
         best = self._best(trials)
         tokens, _ = self.draw(best, config.num_designs)
         low, high = self.judge.interval(tokens)
