@@ -91,7 +91,7 @@ def test_what_is_measured_is_written_and_drawn(known: Path, tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "Name what is to be measured: clarion evaluate NAME SAMPLES. Known: molecules."),
+        ("", "Name what is to be measured: clarion evaluate NAME SAMPLES. Known: images, "),
         ("molecule x.csv", "Unknown evaluation 'molecule'. Did you mean 'molecules'?"),
         ("molecules none.csv", "There is no file none.csv"),
         ("molecules s.txt", "s.txt is one long text; molecules are read from a table"),

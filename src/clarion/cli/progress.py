@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from clarion.run.examples import DataDescription
 
@@ -28,6 +35,7 @@ class CountProgress:
             TextColumn(what),
             BarColumn(),
             MofNCompleteColumn(),
+            TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
             transient=True,
@@ -45,6 +53,8 @@ class CountProgress:
         """Show how many are done."""
         if self._task is None:
             self._task = self._bar.add_task("", total=total)
+        elif done < self._bar.tasks[0].completed:  # another part of the work begins
+            self._bar.reset(self._task, total=total)
         self._bar.update(self._task, completed=done, total=total)
 
 

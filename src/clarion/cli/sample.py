@@ -16,7 +16,6 @@ from torch import Tensor
 from clarion.base.condition import Condition, ConditionSpec, FieldEntry, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.cli.asked import EXAMPLES, Words, flat, once, pair, parse_conditions, parse_request
-from clarion.cli.device import choose_device
 from clarion.cli.effective import watched
 from clarion.cli.measured import measurement
 from clarion.domains.tables import DOMAINS, Domain
@@ -25,6 +24,7 @@ from clarion.guide.measurement.operators import OPERATORS
 from clarion.guide.rule import Guidance
 from clarion.guide.tables import GUIDANCE, TOKEN_GUIDANCE
 from clarion.process.tables import GRIDS
+from clarion.run.device import choose_device
 from clarion.run.model import Model
 from clarion.run.serialize import can_be_typed
 from clarion.run.steering import read_sampler

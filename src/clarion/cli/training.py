@@ -18,13 +18,13 @@ import tyro
 
 from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError, ClarionError
-from clarion.cli.device import choose_device
 from clarion.cli.progress import CountProgress, TrainProgress
 from clarion.domains.image.recipes import NOT_NAMED
 from clarion.domains.tables import DATA
 from clarion.run import folder
 from clarion.run.classifier_config import ClassifierConfig
 from clarion.run.config import ModelConfig, TrainingConfig
+from clarion.run.device import choose_device
 from clarion.run.examples import DataConfig, ExampleSet, Fitted
 from clarion.run.serialize import TABLES, to_json
 from clarion.train.checkpoint import latest_checkpoint

@@ -102,8 +102,14 @@ def _molecules() -> type[Evaluation]:
     return MoleculeEvaluation
 
 
+def _images() -> type[Evaluation]:
+    from clarion.domains.image.evaluation import ImageEvaluation
+
+    return ImageEvaluation
+
+
 EVALUATIONS: NameTable[Callable[[], type[Evaluation]]] = NameTable(
-    "evaluation", {"molecules": _molecules}
+    "evaluation", {"images": _images, "molecules": _molecules}
 )
 """What `clarion evaluate` can measure; each is imported only where it is asked for."""
 

@@ -12,6 +12,7 @@ it; here the line goes through n and n less one group, where what is beyond 1 / 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -57,8 +58,9 @@ def frechet_metrics(
     parts = pseudo_values(plain, without)
     n = sum(part.n for part in groups)
     note = _warning(n, reference.n, len(target.mean))
+    metric = with_interval(plain, n, parts, note=note)
     return {
-        name: with_interval(plain, n, parts, note=note),
+        name: replace(metric, low=max(0.0, metric.low or 0.0)),  # a distance is not below 0
         f"{name}, extrapolated": with_interval(
             float(np.mean(parts)), n, parts, note=note or "to infinitely many samples"
         ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clarion.base.errors import ClarionError
+from clarion.run.files import read_json
 
 Z = 1.959964
 """Quantile of the standard normal that leaves 2.5 % above it."""
@@ -86,17 +88,40 @@ class MetricCard:
     Args:
         title: of what.
         metrics: name -> number.
+        basis: how it was measured; cards of different bases are not compared.
+        details: what else is to be kept: versions, and what was found besides numbers.
     """
 
     title: str
     metrics: Mapping[str, Metric]
+    basis: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain types."""
         return {
             "title": self.title,
             "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
+            "basis": dict(self.basis),
+            "details": dict(self.details),
         }
+
+    @staticmethod
+    def read(path: Path) -> MetricCard:
+        """The card that was written to a file.
+
+        Raises:
+            ClarionError: if there is none, or it holds something else.
+        """
+        content = read_json(path)
+        try:
+            metrics = {
+                name: Metric(**row | {"parts": tuple(row["parts"])})
+                for name, row in content["metrics"].items()
+            }
+            return MetricCard(content["title"], metrics, content["basis"], content["details"])
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ClarionError(f"{path} is no card of `clarion evaluate`: {error}.") from None
 
     def __rich__(self) -> Table:
         table = Table(title=Text(self.title), title_justify="left", box=None, pad_edge=False)

@@ -1,0 +1,182 @@
+"""Pictures measured by the command: what must hold of the numbers, the card, and its errors."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from clarion.cli.main import main
+from clarion.evaluate.frechet import frechet_distance
+from clarion.evaluate.moments import sample_moments
+
+N, SIDE = 200, 4
+
+
+def pictures(n: int, seed: int) -> np.ndarray:
+    """Blurred grey noise, (n, 1, SIDE, SIDE) in [0, 1]."""
+    noise = np.random.default_rng(seed).random((n, 1, SIDE, SIDE + 1), np.float32)
+    return (noise[..., 1:] + noise[..., :-1]) / 2
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLARION_CACHE", str(tmp_path / "cache"))
+    write("real.npz", pictures(N, 0))
+    write("other.npz", pictures(N, 1))
+
+
+def write(path: str, samples: np.ndarray, seed: int | None = None) -> None:
+    extra: dict[str, Any] = {}
+    if seed is not None:
+        extra = {"seed": np.array(seed), "indices": np.arange(len(samples))}
+    np.savez(path, samples=samples, **extra)
+
+
+def measure(line: str) -> dict[str, Any]:
+    command = f"evaluate images {line} --reference real.npz --extractor pixels --out out/card.json"
+    assert main([*shlex.split(command), "--json"]) == 0
+    return json.loads(Path("out/card.json").read_text())
+
+
+def values(card: dict[str, Any]) -> dict[str, float]:
+    return {name: metric["value"] for name, metric in card["metrics"].items()}
+
+
+def test_the_numbers_are_those_of_the_pixels(capsys: pytest.CaptureFixture[str]) -> None:
+    card = measure("other.npz")
+    a, b = (torch.from_numpy((pictures(N, seed) * 255).round() / 255).flatten(1) for seed in (1, 0))
+    expected = frechet_distance(*sample_moments(a), *sample_moments(b))
+    assert values(card)["frechet"] == pytest.approx(expected, rel=1e-5)
+    assert card["metrics"]["frechet"]["n"] == N
+    assert "warning: fewer than 2,048 samples" in card["metrics"]["frechet"]["note"]
+    assert {"kernel", "precision", "recall", "density", "coverage"} < set(card["metrics"])
+    assert all(m["low"] <= m["value"] <= m["high"] for m in card["metrics"].values())
+    assert card["basis"]["extractor"] == "pixels"
+    assert card["basis"]["reference n"] == N
+    assert card["details"]["versions"]["torch"] == torch.__version__
+    assert json.loads(capsys.readouterr().out) == card
+
+
+def test_the_same_pictures_are_at_no_distance_and_worse_ones_further_off() -> None:
+    same = values(measure("real.npz"))
+    assert same["frechet"] < 1e-9
+    assert (same["precision"], same["coverage"]) == (1, 1)
+    rng, found = np.random.default_rng(5), []
+    for level in (0.0, 0.1, 0.2, 0.4):
+        noise = level * rng.normal(size=(N, 1, SIDE, SIDE))
+        write("worse.npz", np.clip(pictures(N, 1) + noise, 0, 1).astype(np.float32))
+        found.append(values(measure("worse.npz")))
+    for name in ("frechet", "frechet, extrapolated"):
+        assert np.all(np.diff([row[name] for row in found]) > 0), name
+    assert found[3]["precision"] < found[0]["precision"]
+    write("darker.npz", 0.8 * pictures(N, 1))
+    assert measure("darker.npz")["metrics"]["kernel"]["low"] > 0
+
+
+def test_the_reference_is_measured_once_and_by_its_content(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = values(measure("other.npz"))
+    (kept,) = Path("cache/references").iterdir()
+    assert values(measure("other.npz")) == first
+    assert list(Path("cache/references").iterdir()) == [kept]
+    write("real.npz", pictures(N, 7))
+    assert values(measure("other.npz")) != first
+    assert len(list(Path("cache/references").iterdir())) == 2
+
+
+def test_folders_of_pictures_are_the_same_as_files() -> None:
+    for name, seed in (("real", 0), ("other", 1)):
+        folder = Path(name)
+        folder.mkdir()
+        for i, picture in enumerate((pictures(N, seed) * 255).round().astype(np.uint8)):
+            Image.fromarray(picture[0]).save(folder / f"{i:04}.png")
+    expected = measure("other.npz")
+    command = "evaluate images other --reference real --extractor pixels --out out/f.json --json"
+    assert main(shlex.split(command)) == 0
+    found = json.loads(Path("out/f.json").read_text())
+    assert values(found) == values(expected)
+    assert found["basis"] == expected["basis"]
+
+
+def test_copies_are_found_named_and_drawn() -> None:
+    copied = pictures(N, 1)
+    copied[50:70] = pictures(N, 0)[100:120]
+    write("copied.npz", copied)
+    write("held.npz", pictures(N, 2))
+    asked = "--held-out held.npz --metrics kid"
+    clean = measure(f"other.npz {asked}")
+    assert values(clean)["memorisation p"] > 0.05
+    card = measure(f"copied.npz {asked} --pairs out/pairs.png")
+    assert values(card)["memorisation p"] < 1e-3
+    assert "frechet" not in card["metrics"]
+    named = {(pair["sample"], pair["reference"]) for pair in card["details"]["pairs"]}
+    copies = {(f"copied.npz, sample {50 + i}", f"real.npz, sample {100 + i}") for i in range(20)}
+    assert copies <= named
+    with Image.open("out/pairs.png") as drawn:
+        assert drawn.size[0] > drawn.size[1] > 100
+
+
+def test_two_runs_of_one_seed_are_compared_in_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+    worse = np.clip(pictures(N, 1) * 1.2, 0, 1)
+    for name, samples in (("a", pictures(N, 1)), ("b", worse), ("c", pictures(N, 1))):
+        write(f"{name}.npz", samples, seed=4 if name != "c" else 5)
+        measure(f"{name}.npz")
+        Path("out/card.json").rename(f"{name}.json")
+    capsys.readouterr()
+    assert main(shlex.split("evaluate --compare a.json b.json --json")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["is_paired"]
+    assert found["differences"]["frechet"]["p"] < 0.01
+    assert main(shlex.split("evaluate --compare a.json c.json")) == 0
+    assert "c.npz less a.npz (not paired)" in capsys.readouterr().out
+    measure("c.npz --seed 1")
+    assert main(shlex.split("evaluate --compare a.json out/card.json")) == 1
+    assert "cannot be compared: seed is 0 for the one and 1" in capsys.readouterr().err
+
+
+def with_nan() -> np.ndarray:
+    bad = pictures(N, 1)
+    bad[17, 0, 2, 2] = np.nan
+    return bad
+
+
+@pytest.mark.parametrize(
+    ("samples", "asked", "message"),
+    [
+        (with_nan(), "", "sample 17 has values that are not finite, as have 0 others of 200"),
+        (pictures(19, 1), "", "takes at least 20 samples, 2 in each of 10 groups, got 19"),
+        (pictures(N, 1)[..., 1:], "", "Samples are (1, 4, 3) (channels, height, width), the ref"),
+        (np.zeros((N, 2, SIDE, SIDE), np.float32), "", "Samples are (2, 4, 4)"),
+        (np.zeros((N, 3)), "", "must have shape (n, channels, height, width), got (200, 3)"),
+        (pictures(N, 1), "--k 0", "k must be at least 1, got 0"),
+        (pictures(N, 1), "--keep 5", "keep must be at least 20, got 5"),
+        (pictures(N, 1), "--pairs p.png", "needs held_out"),
+        (pictures(N, 1), "--extractor pixles", "Did you mean 'pixels'"),
+        (pictures(N, 1), "--weights w.pt", "weights are those of the extractor inception"),
+    ],
+)
+def test_what_cannot_be_measured(
+    samples: np.ndarray, asked: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("bad.npz", samples)
+    line = f"evaluate images bad.npz --reference real.npz --extractor pixels {asked}"
+    assert main(shlex.split(line)) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_files_that_hold_no_samples(capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez("none.npz", other=np.zeros(3))
+    line = "evaluate images {} --reference real.npz --extractor pixels"
+    assert main(shlex.split(line.format("none.npz"))) == 1
+    assert "none.npz holds no samples" in capsys.readouterr().err
+    assert main(shlex.split(line.format("missing.npz"))) == 1
+    assert "There is no file missing.npz" in capsys.readouterr().err
