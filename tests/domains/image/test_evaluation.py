@@ -173,10 +173,16 @@ def test_what_cannot_be_measured(
     assert message in capsys.readouterr().err
 
 
+def test_files_of_pixels_are_read_as_data_are() -> None:
+    pixels = (pictures(N, 1) * 255).round().astype(np.uint8)
+    np.savez("pixels.npz", images=pixels.transpose(0, 2, 3, 1))
+    assert values(measure("pixels.npz")) == values(measure("other.npz"))
+
+
 def test_files_that_hold_no_samples(capsys: pytest.CaptureFixture[str]) -> None:
     np.savez("none.npz", other=np.zeros(3))
+    Path("text.npz").write_text("no arrays")
     line = "evaluate images {} --reference real.npz --extractor pixels"
-    assert main(shlex.split(line.format("none.npz"))) == 1
-    assert "none.npz holds no samples" in capsys.readouterr().err
-    assert main(shlex.split(line.format("missing.npz"))) == 1
-    assert "There is no file missing.npz" in capsys.readouterr().err
+    for name in ("none.npz", "text.npz", "missing.npz"):
+        assert main(shlex.split(line.format(name))) == 1
+        assert name in capsys.readouterr().err

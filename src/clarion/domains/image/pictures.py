@@ -47,13 +47,17 @@ Pictures = ImageSet | SampleFile
 
 
 def open_pictures(data: ImageData, on_progress: OnProgress | None = None) -> Pictures:
-    """The pictures of a source; of a .npz file, its samples as they are.
+    """The pictures of a source; of a .npz file with samples in numbers, those as they are.
 
     Raises:
         DataError: if they cannot be used as they are.
     """
     path = Path(data.source).expanduser()
-    return _read_npz(path) if path.suffix == ".npz" else data.open(on_progress)
+    if path.suffix == ".npz" and path.is_file():
+        samples = _read_samples(path)
+        if samples is not None:
+            return samples
+    return data.open(on_progress)
 
 
 def pixels_of(pictures: Pictures, indices: Tensor) -> Tensor:
@@ -74,22 +78,21 @@ def content_hash(pictures: Pictures) -> str:
     return digest.hexdigest()
 
 
-def _read_npz(path: Path) -> SampleFile:
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.")
+def _read_samples(path: Path) -> SampleFile | None:
+    """The floating-point array `samples` of a file; None if it holds other things."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
+            if "samples" not in arrays or arrays["samples"].dtype.kind != "f":
+                return None
             samples = arrays["samples"]
             drawn_by = _drawn_by(dict(arrays)) if "seed" in arrays else ""
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no samples, an array of that name: {error}.") from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from None
     if samples.ndim != 4 or not len(samples):
         raise DataError(
             f"The samples in {path} must have shape (n, channels, height, width), got "
             f"{samples.shape}."
         )
-    if samples.dtype == np.uint8:
-        return SampleFile(path, torch.from_numpy(samples), drawn_by)
     unit = torch.from_numpy(samples).float()
     bad = ~unit.isfinite().flatten(1).all(1)
     if bad.any():
