@@ -116,8 +116,8 @@ class ImageEvaluation(Evaluation):
 
     def run(self, on_progress: OnProgress) -> MetricCard:
         device = choose_device(self.device)
-        extractor = open_extractor(self.extractor, self.weights, device)
         samples = self._open(self.samples, "train", on_progress)
+        extractor = open_extractor(self.extractor, self.weights, device)
         reference = self._open(self.reference, self.split, on_progress)
         if samples.shape != reference.shape:
             raise DataError(

@@ -1,0 +1,60 @@
+"""The page on evaluation: its commands run, on a few small pictures, and its numbers are known."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clarion.cli.main import main
+from clarion.domains.image.inception import SHA256
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "evaluation.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("clarion evaluate")
+]
+N = 60
+
+
+def pictures(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).random((N, 1, 4, 4), np.float32)
+
+
+def test_its_commands_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLARION_CACHE", str(tmp_path / "cache"))
+    for seed, folder in enumerate(("photos", "held-out")):
+        Path(folder).mkdir()
+        for i, picture in enumerate((255 * pictures(seed)).astype(np.uint8)):
+            Image.fromarray(picture[0]).save(Path(folder, f"{i}.png"))
+    for seed, name in ((2, "a.npz"), (3, "b.npz")):
+        np.savez(name, samples=pictures(seed), seed=np.array(0), indices=np.arange(N))
+    (code,) = re.findall(r"```python\n# mine.py\n(.*?)```", PAGE, re.DOTALL)
+    Path("mine.py").write_text(code)
+    for line in COMMANDS:
+        if "transformers:" in line:  # needs a model from the hub
+            continue
+        is_default = "--reference" in line and "--extractor" not in line
+        assert main(shlex.split(line)[1:] + ["--extractor", "pixels"] * is_default) == 0
+    assert len(COMMANDS) == 7
+    assert Path("pairs.png").is_file()
+    assert "b.npz less a.npz (paired)" in capsys.readouterr().out
+    named = re.findall(r"\| `([^`]*)` \| ", PAGE)
+    measured = json.loads(Path("a.json").read_text())["metrics"]
+    names = {"frechet": "fid", "frechet, extrapolated": "fid, extrapolated", "kernel": "kid"}
+    assert named == [names.get(name, name) for name in measured]
+
+
+def test_it_names_the_network() -> None:
+    (beginning,) = re.findall(r"SHA-256 that begins with `(\w+)`", PAGE)
+    assert SHA256.startswith(beginning)
