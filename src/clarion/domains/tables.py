@@ -90,6 +90,7 @@ RECIPES: NameTable[Callable[[], TrainConfig]] = NameTable(
         "fashion": image.fashion,
         "images": image.images,
         "text_to_image": image.text_to_image,
+        "tiny_imagenet": image.tiny_imagenet,
         "sequences": sequence.sequences,
         "text": sequence.text,
     },
