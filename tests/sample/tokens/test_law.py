@@ -26,7 +26,7 @@ FIRST_ORDER = [
     (AncestralTokens(), Uniform(3, "quadratic")),
     (TauLeaping(), Masking(3)),
     (TauLeaping(), Uniform(3)),
-    (Remasking(rate=1.0), Masking(3)),
+    (Remasking(), Masking(3)),
     (PredictorCorrector(), Masking(3)),
     (PredictorCorrector(2, 0.5), Uniform(3)),
 ]
@@ -54,7 +54,7 @@ def test_mending_costs_evaluations_and_brings_the_law_nearer():
 
 
 def test_remasking_of_nothing_is_ancestral():
-    for sampler in (Remasking(), Remasking(share=0.0)):
+    for sampler in (Remasking(rate=0.0), Remasking(share=0.0)):
         times = Trailing()(Masking(3), 5)
         expected = law(AncestralTokens(), exact(Masking(3)), times)
         actual = law(sampler, exact(Masking(3)), times)
@@ -105,7 +105,7 @@ def test_a_sample_is_the_same_in_any_batch():
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda: Remasking(share=0.1, rate=1.0), "Give share or rate"),
+        (lambda: Remasking(share=0.1, rate=1.0), "Give rate or share"),
         (lambda: Remasking(share=1.5), r"share must be a finite number in \[0, 1\]"),
         (lambda: Confidence("marign"), "Did you mean 'margin'"),
         (lambda: PredictorCorrector(0), "num_corrections must be a whole number, at least 1"),

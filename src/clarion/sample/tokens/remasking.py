@@ -24,22 +24,25 @@ class Remasking(TokenSampler):
     As many tokens are visible at each time as without it; sigma 0 is ancestral sampling.
 
     Args:
-        share: sigma as a share in [0, 1] of the most there can be, min(1, (1 - alpha_s) / alpha_t);
-            however short the steps, each then draws as much again.
-        rate: sigma for each unit of time, at least 0, instead of that.
+        rate: sigma for each unit of time, at least 0; None takes 1, if there is no share.
+        share: instead of that, sigma as a share in [0, 1] of the most there can be, min(1, (1 -
+            alpha_s) / alpha_t). However short the steps, each then draws as much again, and the law
+            of the samples tends to that of the model more slowly.
 
     Source: Wang, Schiff, Sahoo & Kuleshov 2025, arXiv 2503.00307, equations 4 to 6, and the
     schedules "rescale" (share) of section 4.1.
     """
 
-    share: float = 0.0
-    rate: float = 0.0
+    rate: float | None = None
+    share: float | None = None
 
     def __post_init__(self) -> None:
-        check_number("share", self.share, 0, 1)
-        check_number("rate", self.rate, 0)
-        if self.share and self.rate:
-            raise ClarionError(f"Give share or rate, got {self.share} and {self.rate}.")
+        if self.share is not None:
+            check_number("share", self.share, 0, 1)
+        if self.rate is not None:
+            check_number("rate", self.rate, 0)
+        if self.share is not None and self.rate is not None:
+            raise ClarionError(f"Give rate or share, got {self.rate} and {self.share}.")
 
     def check_process(self, process: TokenProcess) -> None:
         check_masks(self, process)
@@ -50,8 +53,11 @@ class Remasking(TokenSampler):
         times = torch.tensor([stage.next_t, stage.t], dtype=torch.float64)
         alpha_s, alpha_t = process.alpha(times).tolist()
         most = min(1.0, (1 - alpha_s) / alpha_t) if alpha_t else 1.0
-        wanted = self.share * most if self.share else self.rate * (stage.t - stage.next_t)
-        sigma = min(most, wanted)
+        if self.share is not None:
+            sigma = self.share * most
+        else:
+            rate = 1.0 if self.rate is None else self.rate
+            sigma = min(most, rate * (stage.t - stage.next_t))
         shown = (alpha_s - (1 - sigma) * alpha_t) / (1 - alpha_t)
         p = estimate.mean
         of_masked = torch.cat([shown * p, torch.full_like(p[..., :1], 1 - shown)], -1)

@@ -36,7 +36,7 @@ from clarion.verify.token_law import (
 KNOWN_LAWS: Mapping[str, tuple[Sequence[TokenSampler], Sequence[str]]] = {
     "ancestral": ([AncestralTokens()], ["masks", "uniform"]),
     "tau_leaping": ([TauLeaping()], ["masks", "uniform"]),
-    "remasking": ([Remasking(rate=1.0), Remasking()], ["masks"]),
+    "remasking": ([Remasking(), Remasking(rate=3.0)], ["masks"]),
     "predictor_corrector": ([PredictorCorrector()], ["masks", "uniform"]),
     "confidence": ([Confidence(m) for m in get_args(Measure)], ["masks"]),
 }
