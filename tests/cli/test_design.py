@@ -143,6 +143,22 @@ def test_a_predictor_that_fails_is_refused_before_the_training(
     assert not (table.parent / "out" / "model").exists()
 
 
+def test_molecules_in_selfies_are_designed_as_smiles(table: Path) -> None:
+    chains = ["".join(atoms) for n in (2, 3) for atoms in itertools.product("CNO", repeat=n)]
+    rows = [f"{smiles},{smiles.count('N')}" for smiles in chains if smiles.count("N") < 3]
+    table.write_text("\n".join(["seq,count", *rows]) + "\n")
+    assert design(table, "--n", 2, "--alphabet", "selfies", "--num-steps", 20) == 0
+    with (table.parent / "out" / "designs.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert found
+    for row in found:
+        assert "[" not in row["sequence"] + row["nearest"]
+        assert row["nearest"] in chains
+        known = [line.split(",")[0] for line in rows]
+        assert row["sequence"] not in known
+        assert row["sequence"][::-1] not in known  # the same molecule, spelled from its other end
+
+
 def test_a_diversity_that_is_asked_for_is_kept(table: Path) -> None:
     found = []
     for wanted in (0, 3.5):

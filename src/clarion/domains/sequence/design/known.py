@@ -11,6 +11,7 @@ from clarion.base.condition import VectorEntry
 from clarion.base.errors import DataError
 from clarion.base.vocabulary import Vocabulary
 from clarion.domains.sequence.data import SequenceData
+from clarion.domains.sequence.notation import notation_of
 from clarion.domains.sequence.sequence_set import SequenceSet
 from clarion.run.examples import OnProgress
 
@@ -24,7 +25,7 @@ class Known:
 
     Args:
         tokens: (n, length) int64.
-        texts: the sequences.
+        texts: the sequences as people write them; see `texts_of`.
         values: (n,) float64, in units of the table.
         vocabulary: what tokens stand for.
     """
@@ -53,10 +54,23 @@ class Known:
         values = scaled * float(entry.std[0]) + float(entry.mean[0])
         if not values.std() > 0:
             raise DataError(f"The target is {float(values[0]):g} in all {len(values)} rows.")
-        texts = tuple(examples.vocabulary.texts(tokens))
+        texts = tuple(_texts_of(tokens, examples.vocabulary))
         if len(set(texts)) < 2:
             raise DataError("Designs need at least 2 different sequences to learn from, got 1.")
         return Known(tokens, texts, values, examples.vocabulary)
+
+    def texts_of(self, tokens: Tensor) -> list[str]:
+        """The sequences that tokens (n, length) stand for; SELFIES as canonical SMILES."""
+        return _texts_of(tokens, self.vocabulary)
+
+
+def _texts_of(tokens: Tensor, vocabulary: Vocabulary) -> list[str]:
+    texts = vocabulary.texts(tokens)
+    if notation_of(vocabulary) != "selfies":
+        return texts
+    from clarion.domains.sequence.molecules.chemistry import canonical, to_smiles
+
+    return [canonical(to_smiles(text)) or "" for text in texts]
 
 
 def with_target(data: SequenceData, column: str) -> SequenceData:

@@ -6,7 +6,7 @@ the mean and the deviation of their measured values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
@@ -37,7 +37,7 @@ class Predictor:
     """
 
     def __init__(self, function: Function, known: Known) -> None:
-        self.function, self.vocabulary = function, known.vocabulary
+        self.function, self.known = function, known
         self.mean, self.std = float(known.values.mean()), float(known.values.std())
         self._rows = {text: row for row, text in enumerate(known.texts, 1)}
         said = self._ask(known.tokens)
@@ -68,7 +68,7 @@ class Predictor:
         return self.mean + self.std * (said - self._own_mean) / self._own_std
 
     def _vectors(self, tokens: Tensor) -> Tensor:
-        return F.one_hot(tokens, self.vocabulary.size).float()
+        return F.one_hot(tokens, self.known.vocabulary.size).float()
 
     @torch.no_grad()
     def _ask(self, tokens: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class Predictor:
         except Exception as error:
             if len(tokens) > 1:  # find the one it fails on
                 return torch.cat([self._ask_some(row) for row in tokens.split(1)])
-            (text,) = self.vocabulary.texts(tokens)
+            (text,) = self.known.texts_of(tokens)
             raise ClarionError(
                 f"{what} fails on {self._place(text)}: {type(error).__name__}: {error}"
             ) from error
@@ -93,7 +93,7 @@ class Predictor:
             )
         broken = ~said.isfinite()
         if broken.any():
-            texts: Sequence[str] = self.vocabulary.texts(tokens[broken])
+            texts = self.known.texts_of(tokens[broken])
             raise ClarionError(f"{what} gives {float(said[broken][0])} of {self._place(texts[0])}.")
         return said.double()
 

@@ -185,7 +185,7 @@ class Search:
         own = self.judge.predictor
         return Designs(
             tokens=tokens,
-            texts=tuple(self.judge.known.vocabulary.texts(tokens)),
+            texts=tuple(self.judge.known.texts_of(tokens)),
             predicted=self.judge.predicted(tokens),
             low=low,
             high=high,
@@ -226,7 +226,7 @@ class Search:
         told = (setting.asked, setting.scale, setting.strength)
         if not share:
             return Trial(*told, -self.config.sign * torch.inf, 0.0, 0.0)
-        texts = self.judge.known.vocabulary.texts(tokens)
+        texts = self.judge.known.texts_of(tokens)
         merit = float(self.judge.surely(tokens).median())
         return Trial(*told, merit, diversity(texts), share)
 
@@ -259,7 +259,7 @@ class Search:
     def _new(self, tokens: Tensor, seen: set[str]) -> Tensor:
         """Those whose texts are neither known nor seen; they are seen then."""
         known, rows = self._known, []
-        for row, text in enumerate(self.judge.known.vocabulary.texts(tokens)):
+        for row, text in enumerate(self.judge.known.texts_of(tokens)):
             if text and text not in known and text not in seen:
                 seen.add(text)
                 rows.append(row)
