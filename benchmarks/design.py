@@ -161,8 +161,10 @@ def draw(rows: Sequence[dict[str, float]], best_known: float) -> Figure:
 
 def draw_proteins(results: Mapping[str, Any]) -> Figure:
     """Fitness against diversity: at each strength of one seed, and as chosen for every seed."""
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
-    for axes, family in zip(figure.subplots(1, 2), RANGES, strict=True):
+    families = [name for name in RANGES if any(task.startswith(name) for task in results)]
+    figure = Figure(figsize=(5.6 * len(families), 3.8), layout="constrained")
+    panels = figure.subplots(1, len(families), squeeze=False)[0]
+    for axes, family in zip(panels, families, strict=True):
         tasks = [task for task in SIZES if task.startswith(family) and task in results]
         for colour, task in zip(COLOURS, tasks, strict=False):
             steered, chosen = results[task]["strengths"], results[task]["both"]["seeds"]

@@ -54,6 +54,13 @@ sample) # pictures of every class alike: NAME and what else `clarion sample` tak
     clarion sample "$WORK/run" --n "$images" --condition "label=$labels" --batch-size "$batch" \
         --out "$WORK/$name.npz" "$@" | tee "$OUT/$name.log"
     ;;
+evaluate) # of what `sample NAME` drew, the card; and what else `clarion evaluate images` takes
+    name=$2
+    shift 2
+    if [ -f "$WORK/default_1.pt" ]; then export CLARION_INCEPTION=$WORK/default_1.pt; fi
+    CLARION_CACHE=$WORK/cache clarion evaluate images "$WORK/$name.npz" --reference "$WORK/train.npz" \
+        --out "$OUT/$name.json" "$@" | tee "$OUT/$name-card.log"
+    ;;
 home) # part number K of the model, four files of 15 MB each; K = 0 packs them first
     if [ "$2" = 0 ]; then
         python3 -c "
@@ -68,7 +75,7 @@ clarion.load(sys.argv[1]).save(sys.argv[2], dtype=torch.bfloat16)" "$WORK/run" "
     done
     ;;
 *)
-    echo "Unknown step $1: receive, prepare, speed, train, sample or home" >&2
+    echo "Unknown step $1: receive, prepare, speed, train, sample, evaluate or home" >&2
     exit 1
     ;;
 esac
