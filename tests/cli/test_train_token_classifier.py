@@ -65,9 +65,15 @@ def test_from_a_run_to_samples_that_are_steered(
     assert entry.class_names == ("left", "right")
     capsys.readouterr()
     line = f"sample {model} --n 3 --num-steps 2 --condition kind=left --json --out {tmp_path / 's'}"
-    for setting, each in (("", 1 + 6 * 5), (",neighbours=first_order", 1)):
-        assert run(f"{line}{each}.csv --guidance classifier:{whole}:3{setting}") == 0
-        assert json.loads(capsys.readouterr().out)["evaluations_per_sample"] == 2 * (1 + each)
+    found = []
+    for setting in ("", ",neighbours=first_order"):
+        assert run(f"{line}{setting}.csv --guidance classifier:{whole}:3{setting}") == 0
+        found.append(json.loads(capsys.readouterr().out)["evaluations_per_sample"])
+    exact, first_order = found
+    assert first_order == 2 * (1 + 1)
+    # All six positions are masked in the first step, and some of them in the second.
+    whole_step, least = 1 + (1 + 6 * 5), 1 + 1
+    assert whole_step + least <= exact < 2 * whole_step
     assert run(f"inspect {whole} --json") == 0
     assert json.loads(capsys.readouterr().out)["classifier"]["domain"] == "sequence"
 
