@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from clarion.base.names import NameTable
+from clarion.domains.image import baseline_recipes as image_baselines
 from clarion.domains.image import recipes as image
 from clarion.domains.image.data import ImageData
 from clarion.domains.image.drawing import write_samples as write_pictures
@@ -91,6 +92,8 @@ RECIPES: NameTable[Callable[[], TrainConfig]] = NameTable(
         "images": image.images,
         "text_to_image": image.text_to_image,
         "tiny_imagenet": image.tiny_imagenet,
+        "ddpm": image_baselines.ddpm,
+        "ncsn": image_baselines.ncsn,
         "sequences": sequence.sequences,
         "text": sequence.text,
     },
