@@ -4,7 +4,7 @@ For each rule and scale the same numbers of samples are drawn, of the same seeds
 turn. An independent classifier (`garment_classifier.py`) names each sample: `accuracy` is the share
 named as asked. `diversity` is the mean distance, in the classifier's features, of two samples of
 one class, relative to that of two test pictures; 1 is as varied as the data. Intervals hold 95 %:
-Wilson's for shares, and for distances that of halves of the samples, drawn again and again.
+Wilson's for shares, and for distances the jackknife's (`clarion.evaluate.diversity`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ from torch import Tensor
 
 import clarion
 from clarion.base.chart import COLOURS
-from clarion.evaluate.metric import Z, share
-from garment_classifier import accuracy_on_test_pictures, batch, garments, load_or_train
+from clarion.evaluate.diversity import diversity_metric
+from clarion.evaluate.jackknife import deal
+from clarion.evaluate.labelled import Labelled
+from clarion.evaluate.metric import Metric, share
+from garment_classifier import (
+    GarmentClassifier,
+    accuracy_on_test_pictures,
+    batch,
+    garments,
+    load_or_train,
+)
 from harness import Benchmark
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
-NUM_RESAMPLES = 200
 
 
 def rules(weak: str | None) -> dict[str, str]:
@@ -46,37 +54,26 @@ def scales_of(name: str) -> Sequence[float]:
     return (0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if name == "cfgpp" else SCALES
 
 
-def spread(features: Tensor, labels: Tensor) -> float:
-    """Mean distance of two samples of one class, over the ten classes."""
-    by_class = [features[labels == c] for c in range(10)]
-    return sum(float(torch.pdist(part).mean()) for part in by_class) / 10
+def dealt(features: Tensor, labels: Tensor) -> Labelled:
+    """Features and their classes in groups, by which intervals are taken."""
+    groups = deal(len(features), seed=0)
+    names = tuple(map(str, range(10)))
+    return Labelled([features[g] for g in groups], [labels[g] for g in groups], names)
 
 
 def judged(
-    samples: Tensor, labels: Tensor, classifier: Any, reference: float, generator: torch.Generator
+    samples: Tensor, labels: Tensor, classifier: GarmentClassifier, reference: Labelled
 ) -> dict[str, Any]:
     """Accuracy and diversity, each with its 95 % interval."""
-    accuracy = share(int((classifier(samples).argmax(1) == labels).sum()), len(labels))
-    features = classifier.embed(samples)
-    per_class = [torch.nonzero(labels == c)[:, 0] for c in range(10)]
-    diversities = []
-    for _ in range(NUM_RESAMPLES):
-        # Half of the samples of each class, without putting back: copies would have distance 0.
-        chosen = torch.cat(
-            [rows[torch.randperm(len(rows), generator=generator)[: len(rows) // 2]]
-             for rows in per_class]
-        )  # fmt: skip
-        diversities.append(spread(features[chosen], labels[chosen]) / reference)
     return {
-        "accuracy": {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high},
-        "diversity": interval(spread(features, labels) / reference, diversities),
+        "accuracy": shown(share(int((classifier(samples).argmax(1) == labels).sum()), len(labels))),
+        "diversity": shown(diversity_metric(dealt(classifier.embed(samples), labels), reference)),
     }
 
 
-def interval(value: float, halves: list[float]) -> dict[str, float]:
-    """The value and its deviations, which are those of halves drawn without return."""
-    deviation = float(torch.tensor(halves).std())
-    return {"value": value, "low": value - Z * deviation, "high": value + Z * deviation}
+def shown(metric: Metric) -> dict[str, float | None]:
+    """A number and its interval, to be written."""
+    return {"value": metric.value, "low": metric.low, "high": metric.high}
 
 
 def chart(results: dict[str, Any], of_data: float) -> Figure:
@@ -159,8 +156,8 @@ def main() -> None:
     n = 60 if options.quick else options.samples
     classifier, model = load_or_train(options.classifier), clarion.load(options.model)
     pictures, names = batch(garments("test"), torch.arange(2000))
-    reference = spread(classifier.embed(pictures), names)
-    labels, generator = torch.arange(n) % 10, torch.Generator().manual_seed(0)
+    reference = dealt(classifier.embed(pictures), names)
+    labels = torch.arange(n) % 10
     results: dict[str, Any] = {}
     settings = {
         "samples": n, "sampler": options.sampler, "num_steps": options.num_steps,
@@ -184,7 +181,7 @@ def main() -> None:
             )
             evaluations = model.denoiser.num_evaluations - before
             evaluations += sum(rule.num_evaluations for rule in given)
-            row = judged(samples, labels, classifier, reference, generator)
+            row = judged(samples, labels, classifier, reference)
             results[name][str(scale)] = row | {"evaluations_per_sample": evaluations / n}
             benchmark.console.print(name, scale, results[name][str(scale)])
             benchmark.write(settings, results)

@@ -33,10 +33,11 @@ def test_its_commands_run_one_after_the_other(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLARION_CACHE", str(tmp_path / "cache"))
-    for seed, folder in enumerate(("photos", "held-out")):
-        Path(folder).mkdir()
+    for seed, folder in enumerate(("photos", "held-out", "drawn")):
         for i, picture in enumerate((255 * pictures(seed)).astype(np.uint8)):
-            Image.fromarray(picture[0]).save(Path(folder, f"{i}.png"))
+            place = Path(folder, ("cat", "dog")[i % 2])
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture[0]).save(place / f"{i}.png")
     for seed, name in ((2, "a.npz"), (3, "b.npz")):
         np.savez(name, samples=pictures(seed), seed=np.array(0), indices=np.arange(N))
     (code,) = re.findall(r"```python\n# mine.py\n(.*?)```", PAGE, re.DOTALL)
@@ -46,11 +47,13 @@ def test_its_commands_run_one_after_the_other(
             continue
         is_default = "--reference" in line and "--extractor" not in line
         assert main(shlex.split(line)[1:] + ["--extractor", "pixels"] * is_default) == 0
-    assert len(COMMANDS) == 7
+    assert len(COMMANDS) == 8
     assert Path("pairs.png").is_file()
     assert "b.npz less a.npz (paired)" in capsys.readouterr().out
     named = re.findall(r"\| `([^`]*)` \| ", PAGE)
-    measured = json.loads(Path("a.json").read_text())["metrics"]
+    measured = [
+        name for card in "ac" for name in json.loads(Path(f"{card}.json").read_text())["metrics"]
+    ]
     names = {"frechet": "fid", "frechet, extrapolated": "fid, extrapolated", "kernel": "kid"}
     assert named == [names.get(name, name) for name in measured]
 

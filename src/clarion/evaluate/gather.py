@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +62,7 @@ def gather(
         DataError: for features that are not finite, or too many for a covariance.
     """
     groups = deal(n, seed)
-    kept, numbers, moments, done = [], [], [], 0
+    kept, moments, done = [], [], 0
     for group in groups:
         left, of_group, few = keep // len(groups), [], []
         for chunk in group.split(CHUNK):
@@ -79,9 +79,14 @@ def gather(
                 of_group.append(Moments.of(found))
                 of_group = [merge(of_group)]
         kept.append(torch.cat(few))
-        numbers.append(group[: len(kept[-1])])
         moments += of_group
-    return Gathered(n, kept, numbers, moments)
+    return Gathered(n, kept, kept_numbers(n, seed, kept), moments)
+
+
+def kept_numbers(n: int, seed: int, kept: Sequence[Tensor]) -> list[Tensor]:
+    """Of which things `gather` kept the features: the first of each group."""
+    groups = deal(n, seed, len(kept))
+    return [group[: len(part)] for group, part in zip(groups, kept, strict=True)]
 
 
 def _check(found: Tensor, numbers: Tensor, with_moments: bool) -> None:

@@ -186,3 +186,74 @@ def test_files_that_hold_no_samples(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("none.npz", "text.npz", "missing.npz"):
         assert main(shlex.split(line.format(name))) == 1
         assert name in capsys.readouterr().err
+
+
+def of_classes(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures of three classes, dark, grey and light, a little mixed up: (pictures, labels)."""
+    labels = np.random.default_rng(seed).integers(0, 3, n)
+    return (pictures(n, seed) + labels[:, None, None, None] * 0.5) / 2, labels
+
+
+def folders(where: str, names: tuple[str, ...], n: int, seed: int) -> None:
+    """The same as files in class folders."""
+    shown, labels = of_classes(n, seed)
+    for i, picture in enumerate((shown * 255).round().astype(np.uint8)):
+        folder = Path(where, names[labels[i]])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture[0]).save(folder / f"{i:04}.png")
+
+
+def test_samples_are_held_against_the_classes_that_were_asked_for() -> None:
+    folders("kinds", ("1 dark", "2 grey", "3 light"), N, 0)
+    asked = "--reference kinds --metrics adherence diversity"
+    shown, labels = of_classes(N, 1)
+    np.savez("c.npz", samples=shown, condition_label=labels)
+    right = measure_against(asked, "c.npz")
+    assert right["named as asked"] > 0.9
+    assert right["named rightly, real"] > 0.9
+    assert right["diversity within a class"] == pytest.approx(1, abs=0.1)
+    np.savez("c.npz", samples=shown, condition_label=(labels + (np.arange(N) % 2)) % 3)
+    wrong = measure_against(asked, "c.npz")
+    assert wrong["named as asked"] == pytest.approx(right["named as asked"] / 2, abs=0.06)
+    assert wrong["named rightly, real"] == right["named rightly, real"]
+    # Of files in folders, classes are found by their names, whatever their order.
+    folders("drawn", ("1 dark", "2 grey", "3 light"), N, 1)
+    assert measure_against(asked, "drawn") == pytest.approx(right)
+
+
+def measure_against(asked: str, samples: str) -> dict[str, float]:
+    command = f"evaluate images {samples} {asked} --extractor pixels --out out/c.json --json"
+    assert main(shlex.split(command)) == 0
+    return values(json.loads(Path("out/c.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "names", "message"),
+    [
+        ({}, ("a", "b", "c"), "c.npz does not say what was asked for"),
+        ({"condition_label": np.full(N, 3)}, ("a", "b", "c"), "sample 0: Unknown class '3'"),
+        ({"condition_label": np.zeros(3)}, ("a", "b", "c"), "one whole number for each of 200"),
+        ({"condition_label": np.zeros(N, int)}, (), "The pictures of kinds have no labels"),
+    ],
+)
+def test_classes_that_are_not_known(
+    arrays: dict[str, np.ndarray],
+    names: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folders("kinds", names or ("", "", ""), N, 0)
+    np.savez("c.npz", samples=of_classes(N, 1)[0], **arrays)
+    line = "evaluate images c.npz --reference kinds --extractor pixels --metrics adherence"
+    assert main(shlex.split(line)) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_folders_of_other_classes(capsys: pytest.CaptureFixture[str]) -> None:
+    folders("kinds", ("a", "b", "c"), N, 0)
+    folders("drawn", ("a", "b", "d"), N, 1)
+    line = "evaluate images drawn --reference kinds --extractor pixels --metrics adherence"
+    assert main(shlex.split(line)) == 1
+    message = capsys.readouterr().err
+    assert "drawn/d/" in message
+    assert "Unknown class 'd'" in message

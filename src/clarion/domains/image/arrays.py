@@ -62,6 +62,19 @@ class ArraySource:
         return self._pixels.shape[-1] == 1
 
 
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a file, by name.
+
+    Raises:
+        DataError: if it is no such file, or holds Python's objects.
+    """
+    try:
+        with path.open("rb") as opened, np.load(opened) as file:
+            return {name: file[name] for name in file}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as a file of arrays: {error}.") from error
+
+
 def open_npz(path: Path) -> ArraySource:
     """Read a file of numpy arrays.
 
@@ -72,13 +85,10 @@ def open_npz(path: Path) -> ArraySource:
     Raises:
         DataError: if there are no such arrays.
     """
-    try:
-        with path.open("rb") as opened, np.load(opened) as file:
-            pixels = next((file[name] for name in PICTURES if name in file), None)
-            labels = next((file[name] for name in LABELS if name in file), None)
-            held = ", ".join(f"{name} {file[name].dtype}{file[name].shape}" for name in file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as a file of arrays: {error}.") from error
+    arrays = read_npz(path)
+    pixels = next((arrays[name] for name in PICTURES if name in arrays), None)
+    labels = next((arrays[name] for name in LABELS if name in arrays), None)
+    held = ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in arrays.items())
     if pixels is None:
         raise DataError(f"{path} holds no array called {' or '.join(PICTURES)}; it holds: {held}.")
     pixels = pixels[..., None] if pixels.ndim == 3 else pixels

@@ -1,9 +1,11 @@
-"""`clarion evaluate images SAMPLES --reference DATA`: FID, KID, precision, recall, and copies.
+"""`clarion evaluate images SAMPLES --reference DATA`: FID, KID, precision, recall, classes, copies.
 
 Samples are a .npz file of `clarion sample`, a folder of pictures, or what else pictures are read
-from; so is the reference, usually what the model was trained on. With held-out data, pictures that
-the model never saw, samples are searched for copies of the reference. Every number has an interval;
-numbers of different n, extractors or references are not to be compared.
+from; so is the reference, usually what the model was trained on. Where samples were drawn of
+classes, and the reference has labels, `--metrics adherence diversity` holds them against these.
+With held-out data, pictures that the model never saw, samples are searched for copies of the
+reference. Every number has an interval; numbers of different n, extractors or references are not to
+be compared.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -31,15 +33,19 @@ from clarion.domains.image.pictures import (
     Pictures,
     SampleFile,
     content_hash,
+    labels_by,
     open_pictures,
     pixels_of,
 )
+from clarion.evaluate.adherence import adherence_metrics
 from clarion.evaluate.compare import SHARED
+from clarion.evaluate.diversity import diversity_metric
 from clarion.evaluate.evaluation import Evaluation
 from clarion.evaluate.frechet_metrics import frechet_metrics
-from clarion.evaluate.gather import Gathered, gather
+from clarion.evaluate.gather import Gathered, gather, kept_numbers
 from clarion.evaluate.jackknife import GROUPS
 from clarion.evaluate.kernel import kernel_metric
+from clarion.evaluate.labelled import Labelled
 from clarion.evaluate.manifold import K, manifold_metrics
 from clarion.evaluate.memory import Audit, MemoryAudit
 from clarion.evaluate.metric import Metric, MetricCard
@@ -49,8 +55,27 @@ from clarion.run.device import choose_device
 from clarion.run.examples import OnProgress
 from clarion.run.files import read_tensors, write_tensors
 
-Name = Literal["fid", "kid", "prdc"]
+Name = Literal["fid", "kid", "prdc", "adherence", "diversity"]
 PAIR_COLUMNS = 12
+
+
+class _Classes(NamedTuple):
+    """The classes of the reference, and which samples were asked to be, and real ones are."""
+
+    names: tuple[str, ...]
+    asked: Tensor
+    real: Tensor
+
+    def of(self, drawn: Gathered, known: Gathered) -> tuple[Labelled, Labelled]:
+        """Samples and reference, each with the classes of what was kept of them."""
+        asked, real = (
+            [labels[numbers] for numbers in gathered.numbers]
+            for labels, gathered in ((self.asked, drawn), (self.real, known))
+        )
+        return (
+            Labelled.of(drawn.kept, asked, self.names, "the samples"),
+            Labelled.of(known.kept, real, self.names, "the reference"),
+        )
 
 
 @dataclass(frozen=True)
@@ -72,10 +97,12 @@ class ImageEvaluation(Evaluation):
         extractor: of features: "inception", "pixels", "transformers:NAME" or FILE.py#FUNCTION.
         weights: file of the Inception network; None takes what the environment variable
             CLARION_INCEPTION names, else the cache's, else fetches it.
-        metrics: fid, kid, and prdc for precision, recall, density and coverage.
+        metrics: fid, kid, and prdc for precision, recall, density and coverage; where samples and
+            reference have classes, adherence for the share that a judge names as asked, and
+            diversity for that within a class.
         k: neighbour that the balls of prdc reach to.
         keep: features that are kept at most, of samples and reference each, drawn at random: kid,
-            prdc and the search for copies are taken on these.
+            prdc, adherence, diversity and the search for copies are taken on these.
         seed: of that choice, and of the groups that give the intervals.
         batch_size: pictures at a time.
         device: where the extractor computes.
@@ -124,9 +151,10 @@ class ImageEvaluation(Evaluation):
                 f"Samples are {samples.shape} (channels, height, width), the reference is "
                 f"{reference.shape}; bring both to one with size, resize and channels."
             )
+        classes = self._classes(samples, reference)
         drawn = self._gather(samples, extractor, on_progress)
         known_by = content_hash(reference)
-        found = self._measure(drawn, reference, known_by, extractor, on_progress)
+        found = self._measure(drawn, reference, known_by, extractor, classes, on_progress)
         basis = self._basis(reference, known_by, extractor)
         details = self._details(samples, device)
         if self.held_out is not None:
@@ -178,6 +206,25 @@ class ImageEvaluation(Evaluation):
         )
         return open_pictures(data, on_progress)
 
+    def _classes(self, samples: Pictures, reference: Pictures) -> _Classes | None:
+        """What the pictures are of, if that is asked for."""
+        if not {"adherence", "diversity"} & set(self.metrics):
+            return None
+        names = reference.class_names
+        real = labels_by(reference, names)
+        if real is None:
+            raise DataError(
+                f"The pictures of {self.reference} have no labels, which adherence and diversity "
+                "need: put them into class folders, or name other metrics."
+            )
+        asked = labels_by(samples, names)
+        if asked is None:
+            raise DataError(
+                f"{self.samples} does not say what was asked for, which adherence and diversity "
+                "need: draw with --condition label=..., or put pictures into class folders."
+            )
+        return _Classes(names, asked, real)
+
     def _gather(
         self, pictures: Pictures, extractor: Extractor, on_progress: OnProgress
     ) -> Gathered:
@@ -197,12 +244,14 @@ class ImageEvaluation(Evaluation):
         reference: Pictures,
         known_by: str,
         extractor: Extractor,
+        classes: _Classes | None,
         on_progress: OnProgress,
     ) -> dict[str, Metric]:
         found: dict[str, Metric] = {}
         if not self.metrics:
             return found
-        real, moments = self._reference(reference, known_by, extractor, on_progress)
+        known, moments = self._reference(reference, known_by, extractor, on_progress)
+        real = known.kept
         is_inception = isinstance(extractor, Inception)
         if moments is not None:
             name = "fid" if is_inception else "frechet"
@@ -212,12 +261,18 @@ class ImageEvaluation(Evaluation):
             found[name] = kernel_metric(drawn.kept, real, on_progress)
         if "prdc" in self.metrics:
             found |= manifold_metrics(drawn.kept, real, self.k, on_progress)
+        if classes is not None:
+            both = classes.of(drawn, known)
+            if "adherence" in self.metrics:
+                found |= adherence_metrics(*both, on_progress)
+            if "diversity" in self.metrics:
+                found["diversity within a class"] = diversity_metric(*both, on_progress)
         return found
 
     def _reference(
         self, reference: Pictures, known_by: str, extractor: Extractor, on_progress: OnProgress
-    ) -> tuple[list[Tensor], Moments | None]:
-        """Kept features and moments of the reference, from the cache if it was measured before."""
+    ) -> tuple[Gathered, Moments | None]:
+        """The reference and all its moments, from the cache if it was measured before."""
         with_moments = "fid" in self.metrics
         asked = [known_by, extractor.name, extractor.sha256, self.seed, self.keep, with_moments]
         key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
@@ -232,9 +287,11 @@ class ImageEvaluation(Evaluation):
             write_tensors(path, tensors)
         tensors = read_tensors(path)
         kept = [tensors[f"kept {i}"] for i in range(GROUPS)]
+        numbers = kept_numbers(len(reference), self.seed, kept)
+        real = Gathered(len(reference), kept, numbers, [])
         if not with_moments:
-            return kept, None
-        return kept, Moments(len(reference), tensors["mean"], tensors["scatter"])
+            return real, None
+        return real, Moments(len(reference), tensors["mean"], tensors["scatter"])
 
     def _audit(
         self,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clarion.base.errors import DataError
+from clarion.base.names import describe_unknown
+from clarion.domains.image.arrays import read_npz
 from clarion.domains.image.codec import batches, to_uint8
 from clarion.domains.image.data import ImageData
-from clarion.domains.image.image_set import ImageSet
+from clarion.domains.image.image_set import LABEL, ImageSet
 from clarion.run.examples import OnProgress
 
 
@@ -25,11 +28,13 @@ class SampleFile:
     Args:
         path: the file.
         pixels: (n, channels, height, width) uint8.
+        labels: the classes that were asked for, (n,) int64; None if the file does not say.
         drawn_by: which random numbers they came from; "" if the file does not say.
     """
 
     path: Path
     pixels: Tensor
+    labels: Tensor | None
     drawn_by: str
 
     def __len__(self) -> int:
@@ -38,6 +43,11 @@ class SampleFile:
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.pixels.shape[1:])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """None are told: labels are numbers, those of the model."""
+        return ()
 
     def name(self, index: int) -> str:
         return f"{self.path}, sample {index}"
@@ -78,16 +88,38 @@ def content_hash(pictures: Pictures) -> str:
     return digest.hexdigest()
 
 
+def labels_by(pictures: Pictures, class_names: tuple[str, ...]) -> Tensor | None:
+    """Their labels as numbers of some classes, (n,) int64, -1 where there is none; None for no
+    labels at all.
+
+    Classes are found by their names; those that have none are numbers already.
+
+    Raises:
+        DataError: for a class that is none of these.
+    """
+    labels = pictures.labels
+    if labels is None or not len(class_names):
+        return None
+    numbers = torch.full_like(labels, -1)
+    for label in labels[labels >= 0].unique().tolist():
+        name = pictures.class_names[label] if pictures.class_names else str(label)
+        if name in class_names:
+            number = class_names.index(name)
+        elif name.isdecimal() and int(name) < len(class_names):
+            number = int(name)
+        else:
+            first = pictures.name(int((labels == label).nonzero()[0]))
+            raise DataError(f"{first}: {describe_unknown('class', name, list(class_names))}")
+        numbers[labels == label] = number
+    return numbers
+
+
 def _read_samples(path: Path) -> SampleFile | None:
     """The floating-point array `samples` of a file; None if it holds other things."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if "samples" not in arrays or arrays["samples"].dtype.kind != "f":
-                return None
-            samples = arrays["samples"]
-            drawn_by = _drawn_by(dict(arrays)) if "seed" in arrays else ""
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from None
+    arrays = read_npz(path)
+    samples = arrays.get("samples")
+    if samples is None or samples.dtype.kind != "f":
+        return None
     if samples.ndim != 4 or not len(samples):
         raise DataError(
             f"The samples in {path} must have shape (n, channels, height, width), got "
@@ -100,11 +132,26 @@ def _read_samples(path: Path) -> SampleFile | None:
             f"{path}: sample {int(bad.nonzero()[0])} has values that are not finite, as have "
             f"{int(bad.sum()) - 1} others of {len(bad)}."
         )
-    return SampleFile(path, to_uint8(unit), drawn_by)
+    return SampleFile(path, to_uint8(unit), _labels(path, arrays, len(unit)), _drawn_by(arrays))
 
 
-def _drawn_by(arrays: dict[str, np.ndarray]) -> str:
+def _labels(path: Path, arrays: Mapping[str, NDArray[Any]], n: int) -> Tensor | None:
+    """The classes that `clarion sample --condition label=...` was asked for."""
+    labels = arrays.get(f"condition_{LABEL}")
+    if labels is None:
+        return None
+    if labels.shape != (n,) or labels.dtype.kind not in "ui":
+        raise DataError(
+            f"condition_{LABEL} in {path} must be one whole number for each of {n} samples, got "
+            f"{labels.dtype} {labels.shape}."
+        )
+    return torch.from_numpy(labels.astype("int64"))
+
+
+def _drawn_by(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Seed, numbers and conditions: samples that share them share their random numbers."""
+    if "seed" not in arrays:
+        return ""
     digest = hashlib.sha256()
     for name in sorted(set(arrays) - {"samples", "seed"}):
         digest.update(name.encode() + arrays[name].tobytes())
