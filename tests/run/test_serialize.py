@@ -20,7 +20,7 @@ from clarion.base.errors import CheckpointError, ClarionError
 from clarion.base.normalizer import Normalizer
 from clarion.domains.image.data import ImageData
 from clarion.domains.sequence.data import SequenceData
-from clarion.domains.tables import DATA, RECIPES
+from clarion.domains.tables import ALL_TABLES, RECIPES
 from clarion.guide import Guidance
 from clarion.guide.measurement.operator import Operator
 from clarion.guide.measurement.operators import OperatorFunction
@@ -28,11 +28,9 @@ from clarion.nets import UNetConfig
 from clarion.process import EDM, Flow
 from clarion.run import folder
 from clarion.run.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
-from clarion.run.examples import DataConfig
-from clarion.run.serialize import TABLES, from_json, parse_kind, to_json
+from clarion.run.serialize import from_json, parse_kind, to_json
 from clarion.sample import ParticleSampler
 
-ALL_TABLES = TABLES | {DataConfig: DATA}
 ARGUMENTS = {
     ClassEntry: {"num_classes": 3},
     FieldEntry: {"channels": 1, "sides": (4, 6)},
@@ -186,11 +184,11 @@ def test_a_run_keeps_its_training(tmp_path):
     train = TrainConfig(ImageData("x", size=8, resize="pad"))
     model = ModelConfig((1, 8, 8), {}, UNetConfig(), EDM())
     folder.write_config(tmp_path, model, train, ALL_TABLES)
-    assert folder.read_train_config(tmp_path, DATA) == train
+    assert folder.read_train_config(tmp_path, ALL_TABLES) == train
     assert folder.read_model_config(tmp_path) == model
     folder.write_config(tmp_path, model)
     with pytest.raises(CheckpointError, match="holds a model without its training"):
-        folder.read_train_config(tmp_path, DATA)
+        folder.read_train_config(tmp_path, ALL_TABLES)
 
 
 def test_infinite_numbers_are_refused_before_anything_is_written(tmp_path):

@@ -5,5 +5,15 @@ from clarion.baselines.autoregressive import (
     AutoregressiveConfig,
     NextTokenObjective,
 )
+from clarion.baselines.gan import GAN
+from clarion.baselines.model import BaselineModel
+from clarion.baselines.vae import VAE
 
-__all__ = ["Autoregressive", "AutoregressiveConfig", "NextTokenObjective"]
+__all__ = [
+    "GAN",
+    "VAE",
+    "Autoregressive",
+    "AutoregressiveConfig",
+    "BaselineModel",
+    "NextTokenObjective",
+]

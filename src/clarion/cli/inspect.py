@@ -15,14 +15,15 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from clarion.base.errors import ClarionError, DataError
+from clarion.baselines.model import BaselineModel
 from clarion.cli.progress import CountProgress
 from clarion.domains.image.data import ImageData
-from clarion.domains.tables import kind_of
+from clarion.domains.tables import ALL_TABLES, kind_of
 from clarion.run import folder
 from clarion.run.classifier import load_classifier
-from clarion.run.config import ModelConfig
 from clarion.run.examples import DataConfig
 from clarion.run.files import read_json, read_tensors
 from clarion.run.model import Model
@@ -61,10 +62,10 @@ def main(arguments: list[str]) -> int:
 
 
 def describe_run(run: Path) -> dict[str, Any]:
-    """Model or classifier, weights, checkpoints and the last report of a run or a saved model."""
-    config = folder.read_description(run)
+    """What it is, weights, checkpoints and the last report of a run or a saved model."""
+    kind, config = folder.kind_of(run), folder.read_description(run, ALL_TABLES)
     content: dict[str, Any] = {
-        folder.DESCRIBED.name_of(config): to_json(config),
+        kind: to_json(config, ALL_TABLES),
         **{
             name: read_json(path)
             for name in folder.CODECS
@@ -72,10 +73,7 @@ def describe_run(run: Path) -> dict[str, Any]:
         },
     }
     if (run / folder.WEIGHTS).is_file():
-        is_model = isinstance(config, ModelConfig)
-        parameters = dict(
-            (Model.load(run).denoiser if is_model else load_classifier(run)).named_parameters()
-        )
+        parameters = dict(_loaded(run, kind).named_parameters())
         count = sum(p.numel() for p in parameters.values())
         content["weights"] = f"{count:,}, whole and finite"
         bad = [name for name, p in parameters.items() if not p.isfinite().all()]
@@ -88,6 +86,12 @@ def describe_run(run: Path) -> dict[str, Any]:
         content["checkpoints"] = ", ".join(str(int(f.name)) for f in found)
     content |= _last_reports(run / "log.jsonl")
     return content
+
+
+def _loaded(run: Path, kind: str) -> nn.Module:
+    if kind == "baseline":
+        return BaselineModel.load(run).generator
+    return Model.load(run).denoiser if kind == "model" else load_classifier(run)
 
 
 def describe_checkpoint(path: Path) -> dict[str, Any]:

@@ -146,4 +146,4 @@ def _in_words(content: dict[str, Any]) -> str:
 def _by_level(name: str, figures: dict[str, float]) -> str:
     levels = [(float(level), value) for level, value in figures.items() if level != "mean"]
     shown = ", ".join(f"{level:.2g}: {value:.3f}" for level, value in levels)
-    return f"{name} {figures['mean']:.4f} (noise {shown})"
+    return f"{name} {figures['mean']:.4f}" + (f" (noise {shown})" if levels else "")

@@ -1,4 +1,4 @@
-"""`clarion sample RUN`: draw samples from a trained model."""
+"""`clarion sample RUN`: draw samples from a trained model, or from a baseline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import tyro
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from clarion.base.condition import Condition, ConditionSpec, FieldEntry, encode_condition
 from clarion.base.errors import ClarionError
+from clarion.baselines.model import BaselineModel, load
 from clarion.cli.asked import EXAMPLES, Words, flat, once, pair, parse_conditions, parse_request
-from clarion.cli.effective import watched
+from clarion.cli.effective import EffectiveParticles, watched
 from clarion.cli.measured import measurement
 from clarion.domains.tables import DOMAINS, Domain
 from clarion.guide.measurement import MEASURED
@@ -33,13 +34,20 @@ from clarion.sample.tables import SAMPLERS, TOKEN_SAMPLERS, default_sampler
 
 SIGMA_Y, METHOD = 0.02, "mmps"
 
+OF_DIFFUSION = (
+    *("negative", "guidance", "inpaint", "measure", "sigma_y", "method"),
+    *("sampler", "num_steps", "grid"),
+)
+"""Options that say how noise is removed."""
+
 
 @dataclass(frozen=True)
 class Options:
     """What to draw, and how.
 
     Args:
-        run: folder of a run or a saved model, or a model on the hub ("owner/name").
+        run: folder of a run or a saved model, or a model on the hub ("owner/name"). Of a baseline
+            (a GAN, a VAE) the options that say how noise is removed are refused.
         n: number of samples.
         first: number of the first one; sample i of a seed is the same in whatever part it is drawn.
         condition: name=value for all samples, or name=value,value,... with one for each; a text
@@ -104,7 +112,7 @@ def main(arguments: list[str]) -> int:
     """Draw, write, and say how long it took; returns the exit status."""
     options = tyro.cli(Options, args=arguments, prog="clarion sample", description=_description())
     device = choose_device(options.device)
-    model = Model.load(options.run, device=device, ema_width=options.ema_width)
+    model = load(options.run, device=device, ema_width=options.ema_width)
     spec = model.config.condition
     domain = DOMAINS[model.config.domain]
     asked, avoided = flat("condition", options.condition), flat("negative", options.negative)
@@ -118,17 +126,62 @@ def main(arguments: list[str]) -> int:
             f"n must be at least 1 and first 0 or more, got {options.n} and {options.first}."
         )
     indices = range(options.first, options.first + options.n)
-    chosen, num_steps = default_sampler(model.config.process)
+    asked_for = Asked(indices, condition, negative or None)
+    drawn = (
+        _draw_at_once(model, asked_for, options)
+        if isinstance(model, BaselineModel)
+        else _draw(model, asked_for, options)
+    )
+    if out.suffix == ".npz":
+        given = encode_condition(spec, condition, options.n)
+        _write_npz(out, drawn.samples, indices, given, options)
+    else:
+        domain.write(drawn.samples, out, indices, model.codec)
+    summary: dict[str, Any] = {
+        "out": str(out),
+        "samples": options.n,
+        "evaluations_per_sample": drawn.evaluations / options.n,
+        "gradients_per_sample": drawn.gradients / options.n,
+        "samples_per_s": options.n / drawn.seconds,
+    }
+    if drawn.particles is not None:
+        summary["particles"] = drawn.particles.summary(options.n)
+    print(json.dumps(summary) if options.json else _in_words(summary))
+    return 0
+
+
+class Asked(NamedTuple):
+    """What is to be drawn: numbers of the samples, and what is asked for."""
+
+    indices: range
+    condition: Any
+    negative: Any
+
+
+class Drawn(NamedTuple):
+    """Samples in data units, and what they cost."""
+
+    samples: Tensor
+    seconds: float
+    evaluations: int
+    gradients: int = 0
+    particles: EffectiveParticles | None = None
+
+
+def _draw(model: Model, asked: Asked, options: Options) -> Drawn:
+    """From a diffusion model."""
+    process = model.config.process
+    chosen, num_steps = default_sampler(process)
     if options.measure:
         chosen, num_steps = DDPMSampler(), 50
-    sampler, particles = watched(read_sampler(options.sampler or chosen, model.config.process))
+    sampler, particles = watched(read_sampler(options.sampler or chosen, process))
     rules = model.rules(flat("guidance", options.guidance))
-    rules += _outer_rules(options, domain, model)
+    rules += _outer_rules(options, DOMAINS[model.config.domain], model)
     start = time.perf_counter()
     samples = model.sample(
-        indices=indices,
-        condition=condition,
-        negative=negative or None,
+        indices=asked.indices,
+        condition=asked.condition,
+        negative=asked.negative,
         guidance=rules,
         sampler=sampler,
         num_steps=num_steps if options.num_steps is None else options.num_steps,
@@ -138,23 +191,37 @@ def main(arguments: list[str]) -> int:
         precision=options.precision,
     )
     seconds = time.perf_counter() - start
-    if out.suffix == ".npz":
-        given = encode_condition(spec, condition, options.n)
-        _write_npz(out, samples, indices, given, options)
-    else:
-        domain.write(samples, out, indices, model.codec)
     evaluations = model.denoiser.num_evaluations + sum(rule.num_evaluations for rule in rules)
-    summary: dict[str, Any] = {
-        "out": str(out),
-        "samples": options.n,
-        "evaluations_per_sample": evaluations / options.n,
-        "gradients_per_sample": model.denoiser.num_gradients / options.n,
-        "samples_per_s": options.n / seconds,
-    }
-    if particles is not None:
-        summary["particles"] = particles.summary(options.n)
-    print(json.dumps(summary) if options.json else _in_words(summary))
-    return 0
+    return Drawn(samples, seconds, evaluations, model.denoiser.num_gradients, particles)
+
+
+def _draw_at_once(model: BaselineModel, asked: Asked, options: Options) -> Drawn:
+    """From a generator of one pass.
+
+    Raises:
+        ClarionError: if an option says how noise is removed, of which there is none.
+    """
+    for name in OF_DIFFUSION:
+        if getattr(options, name) != getattr(Options(""), name):
+            raise ClarionError(
+                f"--{name.replace('_', '-')} is for diffusion models, and {options.run} holds "
+                f"{model.config.baseline.called}, which makes a sample in one pass."
+            )
+    if not isinstance(asked.condition, dict):
+        raise ClarionError(
+            f"Conditions are mixed by diffusion models, and {options.run} holds "
+            f"{model.config.baseline.called}: name one value each, such as "
+            f"{EXAMPLES['condition']}."
+        )
+    start = time.perf_counter()
+    samples = model.sample(
+        indices=asked.indices,
+        condition=asked.condition,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        precision=options.precision,
+    )
+    return Drawn(samples, time.perf_counter() - start, options.n)
 
 
 def _read_fields(given: Any, spec: ConditionSpec, domain: Domain) -> Any:

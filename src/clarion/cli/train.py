@@ -1,4 +1,4 @@
-"""`clarion train RECIPE`: train a model, or go on with a training that was stopped.
+"""`clarion train RECIPE`: train a model or a baseline, or go on with what was stopped.
 
 Every setting of the recipe is a flag, named by its place in the config (`--network.base-channels`).
 Those of the data have short forms: `--data` names the source, `--size`, `--resize`, `--channels`,
@@ -10,16 +10,27 @@ then flags too (`--process vp_cosine --process.log-snr-max 10`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clarion.base.errors import ClarionError
-from clarion.cli.training import Options, Prepared, is_resumed, parse_settings, train, wants_help
-from clarion.domains.tables import RECIPES
+from clarion.baselines.tables import BASELINES, objective_of
+from clarion.cli.training import (
+    Options,
+    Prepared,
+    is_resumed,
+    parse_settings,
+    resumed_run,
+    train,
+    wants_help,
+)
+from clarion.domains.tables import ALL_TABLES, RECIPES
 from clarion.process.tables import ALL_PROCESSES
 from clarion.run import folder
-from clarion.run.config import TrainConfig
+from clarion.run.baseline_config import BaselineTrainConfig
+from clarion.run.config import TrainConfig, TrainingConfig
 from clarion.run.examples import ExampleSet
 from clarion.train.loop import model_config
 from clarion.train.objective import DenoisingObjective
@@ -31,15 +42,19 @@ def main(arguments: list[str]) -> int:
     return train("clarion train", recipe, options, config, prepare)
 
 
-def prepare(config: TrainConfig, examples: ExampleSet, run: Path | None) -> Prepared:
-    """A model of these examples; a resumed run keeps the units it was started with."""
+def prepare(config: TrainingConfig, examples: ExampleSet, run: Path | None) -> Prepared:
+    """A model or a baseline of these examples; a resumed run keeps its units."""
     fit = config.data.fit_codec
     codec = fit(examples) if run is None else folder.read_codec(run)
+    if isinstance(config, BaselineTrainConfig):
+        baseline = config.of_examples(examples)
+        return Prepared(baseline, codec, objective_of(baseline))
+    assert isinstance(config, TrainConfig), "classifiers have a command of their own"
     model = model_config(config, examples, codec)
     return Prepared(model, codec, DenoisingObjective(model, config.loss))
 
 
-def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
+def parse(arguments: list[str]) -> tuple[str, Options, TrainingConfig]:
     """Recipe, options and settings from the words of the command line.
 
     Raises:
@@ -52,12 +67,28 @@ def parse(arguments: list[str]) -> tuple[str, Options, TrainConfig]:
     options, config = parse_settings(
         arguments,
         Options,
-        replace(RECIPES[recipe or "images"](), **chosen),
+        _default(recipe or _recipe_resumed(arguments), chosen),
         command=f"clarion train {recipe or 'RECIPE'}",
         description=f"Recipes: {', '.join(RECIPES)}. {__doc__}",
         chosen=chosen,
     )
     return recipe, options, config
+
+
+def _default(recipe: str, chosen: Mapping[str, Any]) -> TrainingConfig:
+    """The settings that flags change."""
+    default = RECIPES[recipe]()
+    if chosen and not isinstance(default, TrainConfig):
+        raise ClarionError(f"The recipe {recipe!r} makes no noise: leave --process out.")
+    return replace(default, **chosen)
+
+
+def _recipe_resumed(arguments: list[str]) -> str:
+    """The recipe of what a run is: of a baseline its own, else one of models."""
+    run = resumed_run(arguments)
+    if run is None or not run.exists() or folder.kind_of(run) != "baseline":
+        return "images"
+    return BASELINES.name_of(folder.read_baseline_config(run, ALL_TABLES).baseline)
 
 
 def _take_process(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:

@@ -22,7 +22,7 @@ from clarion.cli.training import (
     train,
     wants_help,
 )
-from clarion.domains.tables import DATA, DOMAINS, RECIPES
+from clarion.domains.tables import ALL_TABLES, DOMAINS, RECIPES
 from clarion.run import folder
 from clarion.run.classifier_config import ClassifierConfig, ClassifierTrainConfig
 from clarion.run.examples import ExampleSet
@@ -92,6 +92,6 @@ def settings_for(place: Path) -> ClassifierTrainConfig:
     model = folder.read_model_config(place)
     data, validation = DOMAINS[model.domain].like(model), None
     if "train" in folder.read_config(place):
-        train = folder.read_train_config(place, DATA)
+        train = folder.read_train_config(place, ALL_TABLES)
         data, validation = train.data, train.validation
     return ClassifierTrainConfig.for_model(model, data, validation)

@@ -20,13 +20,13 @@ from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.cli.progress import CountProgress, TrainProgress
 from clarion.domains.image.recipes import NOT_NAMED
-from clarion.domains.tables import DATA
+from clarion.domains.tables import ALL_TABLES
 from clarion.run import folder
 from clarion.run.classifier_config import ClassifierConfig
-from clarion.run.config import ModelConfig, TrainingConfig
+from clarion.run.config import TrainingConfig
 from clarion.run.device import choose_device
 from clarion.run.examples import DataConfig, ExampleSet, Fitted
-from clarion.run.serialize import TABLES, to_json
+from clarion.run.serialize import to_json
 from clarion.train.checkpoint import latest_checkpoint
 from clarion.train.loop import Trainer
 from clarion.train.objective import Objective
@@ -44,8 +44,6 @@ SHORT_FORMS = {
     "--length": "--data.length",
     "--alphabet": "--data.alphabet",
 }
-
-DATA_TABLES = TABLES | {DataConfig: DATA}
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Prepared(NamedTuple):
         objective: its loss.
     """
 
-    described: ModelConfig | ClassifierConfig
+    described: folder.Described
     codec: Codec
     objective: Objective
 
@@ -88,6 +86,15 @@ C = TypeVar("C", bound=TrainingConfig)
 def is_resumed(arguments: list[str]) -> bool:
     """Whether the words of the command line ask to go on with a run."""
     return any(word.split("=")[0] == "--resume" for word in arguments)
+
+
+def resumed_run(arguments: list[str]) -> Path | None:
+    """The run that the words of the command line ask to go on with."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        flag, equals, value = word.partition("=")
+        if flag == "--resume" and (equals or following):
+            return Path(value if equals else following)
+    return None
 
 
 def names_validation(arguments: list[str]) -> bool:
@@ -168,7 +175,7 @@ def train(
     is_new = options.resume is None
     if options.resume is not None:
         run = options.resume
-        config = _moved(folder.read_train_config(run, DATA, type(config)), config)
+        config = _moved(folder.read_train_config(run, ALL_TABLES, type(config)), config)
     else:
         if config.data.source == NOT_NAMED:
             raise ClarionError("Name the data: --data FILE, a folder, or a hub name.")
@@ -185,9 +192,9 @@ def train(
             validation = config.validation.open(progress.count, fitted)
     trainer = Trainer(config, objective, examples, validation, codec, run, device)
     if is_new:
-        folder.write_description(run, described, codec, config, DATA_TABLES)
+        folder.write_description(run, described, codec, config, ALL_TABLES)
     else:
-        if folder.read_description(run) != described:
+        if folder.read_description(run, ALL_TABLES) != described:
             raise CheckpointError(
                 f"The data no longer fit {run}: they give another shape or other classes than when "
                 f"it was started."
@@ -207,9 +214,10 @@ def train(
 
 
 def fitted_of(run: Path) -> Fitted:
-    """What a model or a classifier was trained with."""
-    known = folder.read_description(run)
-    spec = known.condition if isinstance(known, ModelConfig) else {known.label: known.classes}
+    """What a model, a classifier or a baseline was trained with."""
+    known = folder.read_description(run, ALL_TABLES)
+    is_told = not isinstance(known, ClassifierConfig)
+    spec = known.condition if is_told else {known.label: known.classes}
     return Fitted(spec, known.shape, folder.read_codec(run))
 
 
@@ -270,6 +278,6 @@ def _in_full(word: str) -> str:
 
 
 def _run_name(name: str, config: TrainingConfig) -> str:
-    settings = json.dumps(to_json(config, DATA_TABLES), sort_keys=True)
+    settings = json.dumps(to_json(config, ALL_TABLES), sort_keys=True)
     digest = hashlib.sha256(settings.encode()).hexdigest()[:6]
     return f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{digest}"

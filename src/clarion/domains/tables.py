@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from clarion.base.names import NameTable
+from clarion.baselines.tables import BASELINE_TABLES
 from clarion.domains.image import baseline_recipes as image_baselines
 from clarion.domains.image import recipes as image
 from clarion.domains.image.data import ImageData
@@ -24,7 +25,7 @@ from clarion.domains.sequence.writing import check_out, refuse_to_read
 from clarion.domains.sequence.writing import write_samples as write_sequences
 from clarion.evaluate.evaluation import Evaluation
 from clarion.guide.rule import Guidance
-from clarion.run.config import ModelConfig, TrainConfig
+from clarion.run.config import ModelConfig, TrainingConfig
 from clarion.run.examples import DataConfig
 
 
@@ -85,7 +86,10 @@ DATA: NameTable[type[DataConfig]] = NameTable(
     "kind of data", {"image": ImageData, "sequence": SequenceData}
 )
 
-RECIPES: NameTable[Callable[[], TrainConfig]] = NameTable(
+ALL_TABLES = BASELINE_TABLES | {DataConfig: DATA}
+"""All that is needed to read any run, and how it was trained, from its files."""
+
+RECIPES: NameTable[Callable[[], TrainingConfig]] = NameTable(
     "recipe",
     {
         "fashion": image.fashion,
@@ -94,6 +98,8 @@ RECIPES: NameTable[Callable[[], TrainConfig]] = NameTable(
         "tiny_imagenet": image.tiny_imagenet,
         "ddpm": image_baselines.ddpm,
         "ncsn": image_baselines.ncsn,
+        "gan": image_baselines.gan,
+        "vae": image_baselines.vae,
         "sequences": sequence.sequences,
         "text": sequence.text,
     },

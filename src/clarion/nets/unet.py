@@ -79,6 +79,32 @@ class UNetConfig(NetworkConfig):
     def build(self, shape: tuple[int, ...], spec: ConditionSpec) -> nn.Module:
         return UNet(self, shape, spec)
 
+    @property
+    def channels(self) -> list[int]:
+        """Of each level, full resolution first."""
+        return [self.base_channels * multiplier for multiplier in self.channel_multipliers]
+
+    def heads(self, channels: int, level: int) -> int:
+        """Of the attention of a block with so many channels at one of the levels; 0 for none."""
+        return num_heads(channels, self.head_width) if level in self.attention_levels else 0
+
+    def coarsest(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Channels and sides of the last level, for samples of this shape.
+
+        Raises:
+            ClarionError: if its sides cannot be halved so often.
+        """
+        factor = self.patch_size * 2 ** (len(self.channel_multipliers) - 1)
+        has_sides = len(shape) - 1 in CONVOLUTIONS and min(shape) > 0
+        if not has_sides or any(side % factor for side in shape[1:]):
+            raise ClarionError(
+                f"A U-Net of {len(self.channel_multipliers)} levels and patch_size "
+                f"{self.patch_size} takes samples of shape (channels, length) or (channels, "
+                f"height, width) with sides divisible by {factor}, got {tuple(shape)}. Change the "
+                "size of the data, channel_multipliers or patch_size."
+            )
+        return (self.channels[-1], *(side // factor for side in shape[1:]))
+
 
 class WayDown(nn.Module):
     """The half of a U-Net that reads: down to the coarsest level, and the middle there.
@@ -92,7 +118,7 @@ class WayDown(nn.Module):
 
     def __init__(self, config: UNetConfig, shape: tuple[int, ...], spec: ConditionSpec) -> None:
         super().__init__()
-        _check_shape(shape, config)
+        config.coarsest(shape)  # a shape that does not fit is refused here
         dims, channels = len(shape) - 1, shape[0]
         width = config.base_channels * 4
         self.embed_noise = NoiseEmbedding(width)
@@ -107,8 +133,7 @@ class WayDown(nn.Module):
         channels_in = channels + (self.add_fields.num_channels if self.add_fields else 0)
         self._sizes = config, dims, width, width if attended else 0
 
-        widths = [config.base_channels * m for m in config.channel_multipliers]
-        patch = config.patch_size
+        widths, patch = config.channels, config.patch_size
         self.enter = (
             convolution(dims, channels_in, widths[0], 3)
             if patch == 1
@@ -132,7 +157,7 @@ class WayDown(nn.Module):
     def block(self, c_in: int, c_out: int, level: int, resample: str = "keep") -> Block:
         """A block of this network's kind at one of its levels."""
         config, dims, width, context_width = self._sizes
-        heads = num_heads(c_out, config.head_width) if level in config.attention_levels else 0
+        heads = config.heads(c_out, level)
         return Block(dims, c_in, c_out, width, heads, resample, config.dropout, context_width)
 
     def read(self, x: Tensor, noise_level: Tensor, condition: Condition | None) -> Features:
@@ -171,23 +196,18 @@ class UNet(WayDown):
 
     def __init__(self, config: UNetConfig, shape: tuple[int, ...], spec: ConditionSpec) -> None:
         super().__init__(config, shape, spec)
-        dims, channels, patch = len(shape) - 1, shape[0], config.patch_size
+        dims, channels = len(shape) - 1, shape[0]
         skips = list(self.skip_channels)
         c, bottom = skips[-1], len(config.channel_multipliers) - 1
         self.up = nn.ModuleList()
-        for level, multiplier in reversed(list(enumerate(config.channel_multipliers))):
-            w = config.base_channels * multiplier
+        for level, w in reversed(list(enumerate(config.channels))):
             if level < bottom:
                 self.up.append(self.block(c, c, level, "double"))
             for _ in range(config.blocks_per_level + 1):
                 self.up.append(self.block(c + skips.pop(), w, level))
                 c = w
         self.leave_norm = ChannelNorm(c)
-        self.leave = zeroed(
-            convolution(dims, c, channels, 3)
-            if patch == 1
-            else _TRANSPOSED[dims](c, channels, patch, stride=patch)
-        )
+        self.leave = leaving(config, dims, c, channels)
         self.to(memory_format=self.memory_format)  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
@@ -205,13 +225,11 @@ class UNet(WayDown):
         return self.leave(F.silu(self.leave_norm(x)))
 
 
-def _check_shape(shape: tuple[int, ...], config: UNetConfig) -> None:
-    levels = len(config.channel_multipliers)
-    factor = config.patch_size * 2 ** (levels - 1)
-    has_sides = len(shape) - 1 in CONVOLUTIONS and min(shape) > 0
-    if not has_sides or any(side % factor for side in shape[1:]):
-        raise ClarionError(
-            f"A U-Net of {levels} levels and patch_size {config.patch_size} takes samples of shape "
-            f"(channels, length) or (channels, height, width) with sides divisible by {factor}, "
-            f"got {tuple(shape)}. Change the size of the data, channel_multipliers or patch_size."
-        )
+def leaving(config: UNetConfig, dims: int, c_in: int, channels: int) -> nn.Module:
+    """The last layer: from features at full resolution to samples; it starts at zero."""
+    patch = config.patch_size
+    return zeroed(
+        convolution(dims, c_in, channels, 3)
+        if patch == 1
+        else _TRANSPOSED[dims](c_in, channels, patch, stride=patch)
+    )

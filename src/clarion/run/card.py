@@ -14,23 +14,46 @@ from clarion.base.condition import (
 )
 from clarion.process.tables import ALL_PROCESSES
 from clarion.process.tokens import TokenProcess
+from clarion.run.baseline_config import BaselineConfig
 from clarion.run.classifier_config import ClassifierConfig
 from clarion.run.config import ModelConfig
 
 
-def card(config: ModelConfig | ClassifierConfig) -> str:
+def card(config: ModelConfig | ClassifierConfig | BaselineConfig) -> str:
     """Markdown that says what was trained and how it is used."""
+    if isinstance(config, BaselineConfig):
+        return baseline_card(config)
     return model_card(config) if isinstance(config, ModelConfig) else classifier_card(config)
+
+
+def baseline_card(config: BaselineConfig) -> str:
+    """Markdown that says what makes the samples and how it is asked for them."""
+    called = config.baseline.called
+    return f"""---
+library_name: clarion
+---
+# {called[0].upper()}{called[1:]} of samples of shape {_shape(config)}
+
+It makes a sample in one pass, to be compared with diffusion models. Conditions:
+
+{_conditions(config)}
+
+```python
+from clarion.baselines import BaselineModel
+
+model = BaselineModel.load("path/to/this/folder")
+samples = model.sample(n=16, seed=0)
+```
+"""
 
 
 def classifier_card(config: ClassifierConfig) -> str:
     """Markdown that says what the classifier tells of what, and how it steers."""
-    shape = " x ".join(map(str, config.shape))
     asked = config.classes.class_names[0] if config.classes.class_names else "0"
     return f"""---
 library_name: clarion
 ---
-# A classifier of noisy samples of shape {shape}
+# A classifier of noisy samples of shape {_shape(config)}
 
 It tells `{config.label}`, class of {_values(config.classes)}, of samples noised by the process
 `{ALL_PROCESSES.name_of(config.process)}`, and steers diffusion models of the same data and process:
@@ -47,11 +70,6 @@ samples = model.sample(n=16, condition={{"{config.label}": "{asked}"}}, guidance
 
 def model_card(config: ModelConfig) -> str:
     """Markdown that says what the model makes, what steers it and how to use it."""
-    rows = []
-    for name, entry in config.condition.items():
-        rows.append(f"- `{name}`: {CONDITION_ENTRIES.name_of(entry)} of {_values(entry)}")
-    conditions = "\n".join(rows) or "- none"
-    shape = " x ".join(map(str, config.shape))
     process = f"Process `{ALL_PROCESSES.name_of(config.process)}`"
     if isinstance(config.process, TokenProcess):
         process += f", {config.process.vocabulary} tokens"
@@ -63,11 +81,11 @@ def model_card(config: ModelConfig) -> str:
 library_name: clarion
 tags: [diffusion]
 ---
-# A diffusion model of samples of shape {shape}
+# A diffusion model of samples of shape {_shape(config)}
 
 {process}. Conditions:
 
-{conditions}
+{_conditions(config)}
 
 ```python
 import clarion
@@ -76,6 +94,19 @@ model = clarion.load("path/to/this/folder")
 {samples}
 ```
 """
+
+
+def _shape(config: ModelConfig | ClassifierConfig | BaselineConfig) -> str:
+    return " x ".join(map(str, config.shape))
+
+
+def _conditions(config: ModelConfig | BaselineConfig) -> str:
+    """A line for each condition."""
+    rows = [
+        f"- `{name}`: {CONDITION_ENTRIES.name_of(entry)} of {_values(entry)}"
+        for name, entry in config.condition.items()
+    ]
+    return "\n".join(rows) or "- none"
 
 
 def _values(entry: ConditionEntry) -> str:

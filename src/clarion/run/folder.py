@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError
@@ -20,10 +20,10 @@ from clarion.base.names import NameTable
 from clarion.base.normalizer import Normalizer
 from clarion.base.version import VERSION
 from clarion.base.vocabulary import Vocabulary
+from clarion.run.baseline_config import BaselineConfig, BaselineTrainConfig
 from clarion.run.card import card
 from clarion.run.classifier_config import ClassifierConfig, ClassifierTrainConfig
 from clarion.run.config import SCHEMA_VERSION, ModelConfig, TrainConfig, TrainingConfig
-from clarion.run.examples import DataConfig
 from clarion.run.files import read_json, write_bytes, write_json
 from clarion.run.serialize import TABLES, Tables, from_json, to_json
 
@@ -36,24 +36,34 @@ CODECS: NameTable[type[Codec]] = NameTable(
 
 CODEC_FILES = tuple(f"{name}.json" for name in CODECS)
 
+Described: TypeAlias = ModelConfig | ClassifierConfig | BaselineConfig
+"""What comes out of a training."""
+
 DESCRIBED: NameTable[type] = NameTable(
-    "kind of run", {"model": ModelConfig, "classifier": ClassifierConfig}
+    "kind of run",
+    {"model": ModelConfig, "classifier": ClassifierConfig, "baseline": BaselineConfig},
 )
 """Key of `config.json` under which it stands -> what a run may be."""
 
-TRAININGS = {"model": TrainConfig, "classifier": ClassifierTrainConfig}
+TRAININGS = {
+    "model": TrainConfig,
+    "classifier": ClassifierTrainConfig,
+    "baseline": BaselineTrainConfig,
+}
 
 HINTS = {
     "model": "holds a diffusion model, which is sampled (clarion sample {0}), trained on (clarion "
     "train --resume {0}), or given a classifier (clarion train-classifier {0})",
     "classifier": "holds a classifier, which steers a model (--guidance classifier:{0}:2) or is "
     "trained on (clarion train-classifier --resume {0})",
+    "baseline": "holds a baseline, which is sampled (clarion sample {0}) or trained on (clarion "
+    "train --resume {0})",
 }
 
 
 def write_description(
     folder: Path,
-    described: ModelConfig | ClassifierConfig,
+    described: Described,
     codec: Codec,
     train: TrainingConfig | None = None,
     tables: Tables = TABLES,
@@ -67,7 +77,7 @@ def write_description(
 
 def write_config(
     folder: Path,
-    described: ModelConfig | ClassifierConfig,
+    described: Described,
     train: TrainingConfig | None = None,
     tables: Tables = TABLES,
 ) -> None:
@@ -107,11 +117,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     return content
 
 
-def read_description(folder: Path) -> ModelConfig | ClassifierConfig:
-    """What `config.json` describes."""
+def kind_of(folder: Path) -> str:
+    """What a run is, a name in `DESCRIBED`."""
+    return _kind_of(read_config(folder))
+
+
+def read_description(folder: Path, tables: Tables = TABLES) -> Described:
+    """What `config.json` describes; a baseline only where the tables tell its kinds."""
     content = read_config(folder)
     kind = _kind_of(content)
-    return from_json(DESCRIBED[kind], content[kind], f"{folder / CONFIG}: {kind}")
+    return from_json(DESCRIBED[kind], content[kind], f"{folder / CONFIG}: {kind}", tables)
 
 
 def read_model_config(folder: Path) -> ModelConfig:
@@ -126,19 +141,21 @@ def read_classifier_config(folder: Path) -> ClassifierConfig:
     return from_json(ClassifierConfig, content["classifier"], f"{folder / CONFIG}: classifier")
 
 
+def read_baseline_config(folder: Path, tables: Tables) -> BaselineConfig:
+    """The baseline that `config.json` describes; a CheckpointError if it is something else."""
+    content = _read_config_of(folder, "baseline")
+    return from_json(BaselineConfig, content["baseline"], f"{folder / CONFIG}: baseline", tables)
+
+
 T = TypeVar("T", bound=TrainingConfig)
 
 
-def read_train_config(
-    folder: Path,
-    data_table: NameTable[type[DataConfig]],
-    cls: type[T] = TrainConfig,
-) -> T:
+def read_train_config(folder: Path, tables: Tables, cls: type[T] = TrainConfig) -> T:
     """The training part of `config.json`.
 
     Args:
-        data_table: the kinds of data, a name table.
-        cls: the kind of training, of a model or of a classifier.
+        tables: with the kinds of data, and of a baseline its kinds.
+        cls: the kind of training: of a model, a classifier or a baseline.
     """
     kind = next(name for name, training in TRAININGS.items() if training is cls)
     content = _read_config_of(folder, kind)
@@ -146,7 +163,6 @@ def read_train_config(
         raise CheckpointError(
             f"{folder} holds a {kind} without its training; it cannot be resumed."
         )
-    tables = TABLES | {DataConfig: data_table}
     return from_json(cls, content["train"], f"{folder / CONFIG}: train", tables)
 
 

@@ -23,8 +23,9 @@ class Objective(ABC, Generic[M]):
     """One network, and one loss whose gradient trains it.
 
     All randomness of `batch_loss` is torch's, which the loop seeds for each step; nothing is
-    remembered from one step to the next. Two networks that are trained against each other have two
-    losses and two optimisers, and are no objective.
+    remembered from one step to the next. Two networks that are trained against each other are one
+    module here, and their losses one sum, of which each has a gradient in its own network alone:
+    they step at once, under one optimiser (`baselines/gan.py`).
     """
 
     @abstractmethod

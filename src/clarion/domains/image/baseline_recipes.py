@@ -6,11 +6,15 @@ so that what differs is the method.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
+from clarion.baselines.gan import GAN
+from clarion.baselines.vae import VAE
 from clarion.domains.image.recipes import images
+from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import VE, VPLinear
-from clarion.run.config import LossConfig, TrainConfig
+from clarion.run.baseline_config import Baseline, BaselineTrainConfig
+from clarion.run.config import LossConfig, TrainConfig, TrainingConfig
 
 PLAIN = LossConfig(levels="time_uniform", weighting="noise")
 """The squared error of the predicted noise, with nothing before it, at times drawn evenly."""
@@ -72,3 +76,54 @@ def ncsn_like(training: TrainConfig) -> TrainConfig:
         condition_dropout=0.0,
         condition_dropouts={},
     )
+
+
+def gan() -> BaselineTrainConfig:
+    """A GAN of your own pictures.
+
+    Command: `clarion train gan --data FOLDER --size 32 --resize crop`; `clarion sample RUN`. What
+    is sampled are the averaged weights. The levels are those of `images`, on the critic's way down
+    and the generator's way up.
+    """
+    return gan_like(images())
+
+
+def vae() -> BaselineTrainConfig:
+    """A variational autoencoder of your own pictures.
+
+    Command: `clarion train vae --data FOLDER --size 32 --resize crop`; `clarion sample RUN`. The
+    levels are those of `images`, on the encoder's way down and the decoder's way up.
+    """
+    return vae_like(images())
+
+
+def gan_like(training: TrainConfig) -> BaselineTrainConfig:
+    """A GAN with the sizes of a training's U-Net, without attention.
+
+    Adam has no momentum, as is usual where two networks descend against each other, and a tenth of
+    the learning rate; the gradient, which the penalty keeps in bounds, is not shortened.
+    Source of the optimiser: Huang et al. 2025, arXiv 2501.05441, appendix D.
+    """
+    optimizer = replace(
+        training.optimizer,
+        learning_rate=0.2 * training.optimizer.learning_rate,
+        betas=(0.0, 0.99),
+        clip_norm=None,
+    )
+    return replace(_baseline(training, GAN(_sizes(training))), optimizer=optimizer)
+
+
+def vae_like(training: TrainConfig) -> BaselineTrainConfig:
+    """A variational autoencoder with the sizes of a training's U-Net, without attention."""
+    return _baseline(training, VAE(_sizes(training)))
+
+
+def _sizes(training: TrainConfig) -> UNetConfig:
+    assert isinstance(training.network, UNetConfig), "recipes of pictures have U-Nets"
+    return replace(training.network, attention_levels=())
+
+
+def _baseline(training: TrainConfig, baseline: Baseline) -> BaselineTrainConfig:
+    """The same data, loop and optimiser for a baseline."""
+    shared = {f.name: getattr(training, f.name) for f in fields(TrainingConfig)}
+    return BaselineTrainConfig(baseline=baseline, **shared)
