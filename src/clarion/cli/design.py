@@ -68,7 +68,9 @@ class Options:
     search: SearchConfig = field(default_factory=SearchConfig)
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
     network: TransformerConfig = field(
-        default_factory=lambda: TransformerConfig(width=128, num_blocks=3, head_width=32)
+        default_factory=lambda: TransformerConfig(
+            width=128, num_blocks=3, head_width=32, reads_noise_level=False
+        )
     )
     predictor: str | None = None
     json: bool = False

@@ -13,6 +13,7 @@ from clarion.base.vocabulary import Vocabulary
 from clarion.domains.sequence.data import SequenceData
 from clarion.domains.sequence.notation import notation_of
 from clarion.domains.sequence.sequence_set import SequenceSet
+from clarion.domains.sequence.writing import in_smiles
 from clarion.run.examples import OnProgress
 
 TARGET = "target"
@@ -54,23 +55,32 @@ class Known:
         values = scaled * float(entry.std[0]) + float(entry.mean[0])
         if not values.std() > 0:
             raise DataError(f"The target is {float(values[0]):g} in all {len(values)} rows.")
-        texts = tuple(_texts_of(tokens, examples.vocabulary))
+        vocabulary = examples.vocabulary
+        written = in_smiles(vocabulary.texts(tokens), vocabulary)
+        texts = tuple(
+            text or given
+            for text, given in zip(_canonical(written, vocabulary), written, strict=True)
+        )
         if len(set(texts)) < 2:
             raise DataError("Designs need at least 2 different sequences to learn from, got 1.")
-        return Known(tokens, texts, values, examples.vocabulary)
+        return Known(tokens, texts, values, vocabulary)
 
     def texts_of(self, tokens: Tensor) -> list[str]:
-        """The sequences that tokens (n, length) stand for; SELFIES as canonical SMILES."""
-        return _texts_of(tokens, self.vocabulary)
+        """The sequences that tokens (n, length) stand for.
+
+        Molecules are in canonical SMILES, and "" what is none.
+        """
+        return _canonical(
+            in_smiles(self.vocabulary.texts(tokens), self.vocabulary), self.vocabulary
+        )
 
 
-def _texts_of(tokens: Tensor, vocabulary: Vocabulary) -> list[str]:
-    texts = vocabulary.texts(tokens)
-    if notation_of(vocabulary) != "selfies":
+def _canonical(texts: list[str], vocabulary: Vocabulary) -> list[str]:
+    if notation_of(vocabulary) is None:
         return texts
-    from clarion.domains.sequence.molecules.chemistry import canonical, to_smiles
+    from clarion.domains.sequence.molecules.chemistry import canonical
 
-    return [canonical(to_smiles(text)) or "" for text in texts]
+    return [canonical(smiles) or "" for smiles in texts]
 
 
 def with_target(data: SequenceData, column: str) -> SequenceData:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clarion.base.chart import COLOURS
 from clarion.domains.sequence.design.known import Known
-from clarion.domains.sequence.design.search import Designs, Setting
+from clarion.domains.sequence.design.search import Designs, Trial
 from clarion.domains.sequence.distance import diversity
 
 Nearest: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -58,8 +58,13 @@ def summary(designs: Designs, known: Known, near: Nearest) -> dict[str, Any]:
         "known_best": [float(known.values.min()), float(known.values.max())],
         "diversity": diversity(designs.texts),
         "median_distance_to_known": float(np.median(near[0])),
-        "trials": [asdict(trial) for trial in designs.trials],
+        "trials": [_flat(trial) for trial in designs.trials],
     }
+
+
+def _flat(trial: Trial) -> dict[str, float]:
+    told = asdict(trial)
+    return told.pop("setting") | told
 
 
 def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figure:
@@ -95,16 +100,17 @@ def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figur
     middle.legend(fontsize=8, frameon=False)
 
     tried = [trial for trial in designs.trials if trial.share_new]
-    plain = [trial for trial in tried if trial.strength == tried[0].strength]
+    weakest = min(trial.setting.strength for trial in tried)
+    plain = [trial for trial in tried if trial.setting.strength == weakest]
     series = {
-        f"scale {scale:g}, asked for more": [trial for trial in plain if trial.scale == scale]
-        for scale in sorted({trial.scale for trial in plain})
+        f"scale {scale:g}, asked for more": [t for t in plain if t.setting.scale == scale]
+        for scale in sorted({trial.setting.scale for trial in plain})
     }
     series |= {"steered, more strongly": [trial for trial in tried if trial not in plain]}
     for (name, trials), colour in zip(series.items(), COLOURS, strict=False):
         x, y = [t.diversity for t in trials], [t.merit for t in trials]
         right.plot(x, y, "o-", color=colour, markersize=4, label=name)
-    chosen = next(t for t in tried if Setting(t.asked, t.scale, t.strength) == designs.setting)
+    chosen = next(trial for trial in tried if trial.setting == designs.setting)
     right.plot(chosen.diversity, chosen.merit, "*", color="black", markersize=10, label="chosen")
     right.set(title="What was tried", xlabel="mean distance of two designs")
     right.set_ylabel(f"{target}, surely reached")

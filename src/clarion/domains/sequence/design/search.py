@@ -6,14 +6,14 @@ say. How far it can be followed is nowhere in the data. So each setting is tried
 an ensemble of predictors, which never saw the model, says of each the value that it most likely
 exceeds, and the setting whose designs are best by that is taken.
 
-Designs that are pushed further are more alike. Where a diversity is asked for, only settings count
-that keep it.
+Designs that are pushed further are more alike. Where a diversity is asked for, those that are kept
+of a setting's draws are the best that keep it, so that settings are compared at equal diversity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -23,6 +23,7 @@ from clarion.base.errors import ClarionError
 from clarion.base.streams import mix_seed
 from clarion.domains.sequence.design.judge import Judge
 from clarion.domains.sequence.design.known import TARGET
+from clarion.domains.sequence.design.selection import best_apart
 from clarion.domains.sequence.distance import diversity
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.rule import Guidance
@@ -35,6 +36,9 @@ OnTrial = Callable[[int, int], None]
 MOST_ROUNDS = 20
 """Rounds of drawing, after which it is given up to find more designs that differ."""
 
+PATIENCE = 2
+"""Strengths in a row that may reach less than the best one, before no stronger ones are tried."""
+
 
 @dataclass(frozen=True)
 class SearchConfig:
@@ -46,10 +50,10 @@ class SearchConfig:
         scales: guidance scales; 0 asks for no target.
         strengths: of the steering by predictors: a design that is one deviation better becomes
             exp(strength) times as likely. The least is tried with all of these, and then with the
-            best of them the others, as long as more strength reaches more.
+            best of them the others, until more strength reaches less.
         num_trials: designs that each setting is judged by.
         candidates: sequences that are drawn for each one that is kept.
-        diversity: mean distance of two designs that is to be kept, in edits.
+        diversity: mean distance of two designs that is wanted, in edits.
         level: of the intervals, in (0, 1).
         minimise: whether a small target is wanted.
         num_steps: of the sampler; None takes one for each token, at most 64.
@@ -101,17 +105,36 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Trial(Setting):
-    """A setting and how it was judged.
+class Trial:
+    """How a setting was judged.
 
     Args:
+        setting: what was asked for.
         merit: median over the designs of the value that each most likely exceeds (falls below).
         diversity: mean distance of two of them.
         share_new: of the draws, those that are neither known nor drawn before.
     """
 
+    setting: Setting
     merit: float
     diversity: float
+    share_new: float
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """The best of what a setting gives, best first.
+
+    Args:
+        tokens: (n, length) int64.
+        texts: the sequences.
+        sure: the value that each most likely exceeds (falls below), (n,).
+        share_new: see `Trial`.
+    """
+
+    tokens: Tensor
+    texts: tuple[str, ...]
+    sure: Tensor
     share_new: float
 
 
@@ -163,75 +186,71 @@ class Search:
         count = len(config.beyond) * len(config.scales) + len(others)
         trials: list[Trial] = []
 
-        def attempt(*setting: float) -> None:
-            trials.append(self._try(Setting(*setting)))
+        def attempt(setting: Setting) -> None:
+            trials.append(self._try(setting))
             if on_trial is not None:
                 on_trial(len(trials), count)
 
         for beyond in config.beyond:
             asked = float((sign * values).max() + beyond * values.std()) * sign
             for scale in config.scales:
-                attempt(asked, scale, first)
-        best = self._best(trials)
-        reached = best.merit
+                attempt(Setting(asked, scale, first))
+        best, num_worse = self._best(trials), 0
         for strength in others:
-            attempt(best.asked, best.scale, strength)
-            if sign * trials[-1].merit < sign * reached:
+            attempt(replace(best.setting, strength=strength))
+            better = self._best([best, trials[-1]])
+            num_worse = 0 if better is not best else num_worse + 1
+            best = better
+            if num_worse == PATIENCE:
                 break  # pushed off the model: what is stronger differs the more, and is worth less
-            reached = trials[-1].merit
-        best = self._best(trials)
-        tokens, _ = self.draw(best, config.num_designs)
-        low, high = self.judge.interval(tokens)
+        drawn = self.draw(best.setting, config.num_designs)
+        low, high = self.judge.interval(drawn.tokens)
         own = self.judge.predictor
         return Designs(
-            tokens=tokens,
-            texts=tuple(self.judge.known.texts_of(tokens)),
-            predicted=self.judge.predicted(tokens),
+            tokens=drawn.tokens,
+            texts=drawn.texts,
+            predicted=self.judge.predicted(drawn.tokens),
             low=low,
             high=high,
-            said=None if own is None else own.of_tokens(tokens),
-            setting=Setting(best.asked, best.scale, best.strength),
+            said=None if own is None else own.of_tokens(drawn.tokens),
+            setting=best.setting,
             trials=tuple(trials),
         )
 
-    def draw(
-        self, setting: Setting, count: int, most_rounds: int = MOST_ROUNDS
-    ) -> tuple[Tensor, float]:
-        """The best of the new sequences that a setting gives, best first.
+    def draw(self, setting: Setting, count: int, most_rounds: int = MOST_ROUNDS) -> Draw:
+        """The best of the new sequences that a setting gives and that keep the diversity.
 
         Args:
             setting: what is asked for.
             count: how many are wanted, out of `candidates` times as many.
             most_rounds: of drawing so many, after which those that were found are enough.
-
-        Returns:
-            Tokens (at most count, length), and the share of the draws that were new.
         """
         wanted = count * self.config.candidates
-        found: list[Tensor] = []
-        texts: set[str] = set()
+        parts: list[Tensor] = []
+        texts: dict[str, None] = {}
         num_drawn = 0
         while len(texts) < wanted and num_drawn < most_rounds * wanted:
             drawn = self._sample(setting, range(num_drawn, num_drawn + wanted))
             num_drawn += wanted
-            found.append(self._new(drawn, texts))
-        tokens, share = torch.cat(found), len(texts) / num_drawn
-        if share:
-            order = (self.config.sign * self.judge.surely(tokens)).argsort(descending=True)
-            tokens = tokens[order[:count]]
-        return tokens, share
+            parts.append(self._new(drawn, texts))
+        tokens, found, share = torch.cat(parts), tuple(texts), len(texts) / num_drawn
+        sure = self.judge.surely(tokens) if share else torch.empty(0, dtype=torch.float64)
+        merits = self.config.sign * sure
+        kept = best_apart(found, merits, count, self.config.diversity)
+        return Draw(tokens[kept], tuple(found[i] for i in kept), sure[kept], share)
 
     def _try(self, setting: Setting) -> Trial:
-        tokens, share = self.draw(setting, self.config.num_trials, most_rounds=1)
-        told = (setting.asked, setting.scale, setting.strength)
-        if not share:
-            return Trial(*told, -self.config.sign * torch.inf, 0.0, 0.0)
-        texts = self.judge.known.texts_of(tokens)
-        merit = float(self.judge.surely(tokens).median())
-        return Trial(*told, merit, diversity(texts), share)
+        drawn = self.draw(setting, self.config.num_trials, most_rounds=1)
+        if not drawn.texts:
+            return Trial(setting, -self.config.sign * torch.inf, 0.0, 0.0)
+        merit = float(drawn.sure.median())
+        return Trial(setting, merit, diversity(drawn.texts), drawn.share_new)
 
-    def _best(self, trials: list[Trial]) -> Trial:
-        """The best of those that keep the diversity; the most diverse where none does."""
+    def _best(self, trials: Sequence[Trial]) -> Trial:
+        """The best of those that keep the diversity; the most diverse where none does.
+
+        Of equals the first.
+        """
         fresh = [trial for trial in trials if trial.share_new]
         if not fresh:
             raise ClarionError(
@@ -256,12 +275,12 @@ class Search:
             batch_size=256,
         )
 
-    def _new(self, tokens: Tensor, seen: set[str]) -> Tensor:
-        """Those whose texts are neither known nor seen; they are seen then."""
+    def _new(self, tokens: Tensor, seen: dict[str, None]) -> Tensor:
+        """Those whose texts are neither known nor seen; they are seen then, in their order."""
         known, rows = self._known, []
         for row, text in enumerate(self.judge.known.texts_of(tokens)):
             if text and text not in known and text not in seen:
-                seen.add(text)
+                seen[text] = None
                 rows.append(row)
         return tokens[rows]
 
