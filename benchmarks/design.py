@@ -45,8 +45,13 @@ from fitness import RANGES, Fitness
 from harness import Benchmark
 
 PROTEIN = (
-    "--alphabet protein --num-steps 1000 --network.width 64 --ensemble.num-steps 300 "
+    "--alphabet protein --num-steps 2000 --network.width 64 --ensemble.num-steps 300 "
     "--search.beyond 0 1 --search.scales 1 3 --search.strengths 0 0.5 1 2 4 8 16 32 64 "
+    "--search.num-trials 16 --search.candidates 16 --search.num-steps 32"
+)
+LONG_PROTEIN = (
+    "--alphabet protein --num-steps 1500 --batch-size 32 --network.width 64 "
+    "--ensemble.num-steps 300 --search.beyond 0 --search.scales 1 3 --search.strengths 0 1 4 16 64 "
     "--search.num-trials 16 --search.candidates 8 --search.num-steps 32"
 )
 SIZES = {
@@ -54,8 +59,8 @@ SIZES = {
     "--ensemble.num-steps 400 --ensemble.num-folds 3",
     "aav_medium": f"{PROTEIN} --diversity 5.9",
     "aav_hard": f"{PROTEIN} --diversity 4.8",
-    "gfp_medium": f"{PROTEIN} --diversity 3.7 --batch-size 32",
-    "gfp_hard": f"{PROTEIN} --diversity 3.6 --batch-size 32",
+    "gfp_medium": f"{LONG_PROTEIN} --diversity 3.7",
+    "gfp_hard": f"{LONG_PROTEIN} --diversity 3.6",
 }
 """Task -> settings of `clarion design`."""
 

@@ -313,7 +313,7 @@ def test_it_learns_to_repeat():
         network = tiny({}, awake=False, is_causal=is_causal, width=16).float().train()
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
         losses = []
-        for _ in range(40):
+        for _ in range(60):
             loss = F.cross_entropy(
                 network(x_t, torch.ones(VOCABULARY), None).flatten(0, 1), x0.flatten()
             )

@@ -10,7 +10,8 @@ Gates and logits start at 0: a fresh network holds all tokens for equally likely
 
 Departure from Su et al.: rotation alone tells positions apart by what stands in them, so that a
 sequence of masks only would be answered alike everywhere, though sequences begin and end in their
-own ways. Each position therefore has a learned vector, too.
+own ways. Each position therefore has a learned vector, too, as long as that of a token: a shorter
+one is not heard beside it for hundreds of steps.
 
 Sources: Vaswani et al. 2017, arXiv 1706.03762 (the transformer); Peebles & Xie 2023, arXiv
 2212.09748, section 3.2 (adaLN-Zero); Su et al. 2021, arXiv 2104.09864, equation 34 (rotation);
@@ -118,7 +119,7 @@ class TokenReader(nn.Module):
         )
         self.embed_context = ContextEmbedding(attended, width) if attended else None
         self.embed_tokens = nn.Embedding(num_states, width)
-        self.places = nn.Parameter(torch.randn(length, width) * 0.02)
+        self.places = nn.Parameter(torch.randn(length, width))
         self.blocks = nn.ModuleList(
             [Block(config, width if attended else 0) for _ in range(config.num_blocks)]
         )
