@@ -44,6 +44,7 @@ from clarion.baselines import Autoregressive, AutoregressiveConfig, NextTokenObj
 from clarion.denoise.token_network import TokenNetworkDenoiser
 from clarion.domains.sequence.data import SequenceData
 from clarion.domains.sequence.sequence_set import SequenceSet
+from clarion.evaluate.token_likelihood import token_bound
 from clarion.guide.tokens import Infill
 from clarion.nets import TransformerConfig
 from clarion.process.tokens import Masking
@@ -54,7 +55,6 @@ from clarion.run.opening import load_weights
 from clarion.train.checkpoint import latest_checkpoint
 from clarion.train.loop import Trainer, model_config
 from clarion.train.objective import DenoisingObjective, Objective
-from clarion.train.token_bound import TokenBound
 from harness import Benchmark
 
 LENGTH, STRIDE, HELD_OUT = 128, 32, 0.05
@@ -154,27 +154,10 @@ def averaged(model: Any, run: Path) -> Any:
 
 
 def bound(model: TokenNetworkDenoiser, x0: Tensor, where: Sequence[int], passes: int) -> Any:
-    """Bits a character of the places `where`, given all others: the mean of passes, its error.
-
-    In each pass every window meets one time, and together they cover all times evenly.
-    """
-    loss = TokenBound(model.process)
+    """Bits a character of the places `where`, given all others: the mean of passes, its error."""
     asked = torch.zeros(x0.shape[1], dtype=torch.bool)
     asked[list(where)] = True
-    torch.manual_seed(0)
-    means = []
-    for _ in range(passes):
-        t = loss.stratified_times(len(x0))
-        total = 0.0
-        for rows in torch.arange(len(x0)).split(64):
-            part, at = x0[rows], t[rows]
-            noisy = model.process.perturb(part, at, model.process.noise_like(part))
-            x_t = torch.where(asked, noisy, part)
-            logits = model(x_t, at, NOTHING).logits
-            total += float(model.process.bound(part, x_t, at, logits).double().sum())
-        duration = model.process.t_max - model.process.t_min
-        means.append(duration * total / (len(x0) * len(where)) / math.log(2))
-    found = torch.tensor(means, dtype=torch.float64)
+    found = token_bound(model, x0, NOTHING, passes=passes, asked=asked).mean(1) / math.log(2)
     return {"mean": float(found.mean()), "standard_error": float(found.std()) / passes**0.5}
 
 

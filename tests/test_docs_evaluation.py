@@ -40,6 +40,10 @@ def test_its_commands_run_one_after_the_other(
             Image.fromarray(picture[0]).save(place / f"{i}.png")
     for seed, name in ((2, "a.npz"), (3, "b.npz")):
         np.savez(name, samples=pictures(seed), seed=np.array(0), indices=np.arange(N))
+    network = "--network.base-channels 4 --network.channel-multipliers 1"
+    network += " --network.blocks-per-level 1 --network.attention-levels"
+    trained = f"train images --data photos {network} --num-steps 2 --validate-every 0 --json"
+    assert main(shlex.split(f"{trained} --batch-size 8 --out runs/photos")) == 0
     (code,) = re.findall(r"```python\n# mine.py\n(.*?)```", PAGE, re.DOTALL)
     Path("mine.py").write_text(code)
     for line in COMMANDS:
@@ -47,7 +51,7 @@ def test_its_commands_run_one_after_the_other(
             continue
         is_default = "--reference" in line and "--extractor" not in line
         assert main(shlex.split(line)[1:] + ["--extractor", "pixels"] * is_default) == 0
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 9
     assert Path("pairs.png").is_file()
     assert "b.npz less a.npz (paired)" in capsys.readouterr().out
     named = re.findall(r"\| `([^`]*)` \| ", PAGE)

@@ -22,7 +22,7 @@ from clarion.cli.training import (
     train,
     wants_help,
 )
-from clarion.domains.tables import ALL_TABLES, DOMAINS, RECIPES
+from clarion.domains.tables import RECIPES, data_of
 from clarion.run import folder
 from clarion.run.classifier_config import ClassifierConfig, ClassifierTrainConfig
 from clarion.run.examples import ExampleSet
@@ -89,9 +89,4 @@ def parse(
 
 def settings_for(place: Path) -> ClassifierTrainConfig:
     """Settings for the model in a folder: with the data of its run, or data like its samples."""
-    model = folder.read_model_config(place)
-    data, validation = DOMAINS[model.domain].like(model), None
-    if "train" in folder.read_config(place):
-        train = folder.read_train_config(place, ALL_TABLES)
-        data, validation = train.data, train.validation
-    return ClassifierTrainConfig.for_model(model, data, validation)
+    return ClassifierTrainConfig.for_model(folder.read_model_config(place), *data_of(place))

@@ -25,6 +25,7 @@ from clarion.domains.sequence.writing import check_out, refuse_to_read
 from clarion.domains.sequence.writing import write_samples as write_sequences
 from clarion.evaluate.evaluation import Evaluation
 from clarion.guide.rule import Guidance
+from clarion.run import folder
 from clarion.run.config import ModelConfig, TrainingConfig
 from clarion.run.examples import DataConfig
 
@@ -118,10 +119,26 @@ def _images() -> type[Evaluation]:
     return ImageEvaluation
 
 
+def _likelihood() -> type[Evaluation]:
+    from clarion.domains.likelihood import LikelihoodEvaluation
+
+    return LikelihoodEvaluation
+
+
 EVALUATIONS: NameTable[Callable[[], type[Evaluation]]] = NameTable(
-    "evaluation", {"images": _images, "molecules": _molecules}
+    "evaluation", {"images": _images, "likelihood": _likelihood, "molecules": _molecules}
 )
 """What `clarion evaluate` can measure; each is imported only where it is asked for."""
+
+
+def data_of(place: Path) -> tuple[DataConfig, DataConfig | None]:
+    """The data of the run in a folder, to train and to validate on; of a saved model that does not
+    know them, data like its samples, not yet named."""
+    model = folder.read_model_config(place)
+    if "train" in folder.read_config(place):
+        train = folder.read_train_config(place, ALL_TABLES)
+        return train.data, train.validation
+    return DOMAINS[model.domain].like(model), None
 
 
 def kind_of(source: str) -> type[DataConfig]:

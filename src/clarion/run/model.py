@@ -85,6 +85,11 @@ class Model:
         )
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.denoiser.parameters()).device
+
+    @property
     def num_parameters(self) -> int:
         """Weights of the network."""
         return sum(p.numel() for p in self.denoiser.parameters())
@@ -135,7 +140,7 @@ class Model:
             ClarionError: for a name or a value that the model does not know.
         """
         numbers = sample_indices(n, indices)
-        device = next(self.denoiser.parameters()).device
+        device = self.device
         given = encode_condition(self.config.condition, condition or {}, len(numbers), negative)
         given = given.to(device)
         spec = self.config.condition
@@ -163,7 +168,7 @@ class Model:
 
     def rules(self, guidance: Any) -> tuple[Guidance, ...]:
         """Guidance rules as `sample` takes them, with the models that they name loaded."""
-        device = next(self.denoiser.parameters()).device
+        device = self.device
         process = self.config.process
         return read_rules(guidance, lambda path: Model.load(path, device=device).denoiser, process)
 

@@ -80,12 +80,22 @@ class NoiseLevels:
         t = self._levels(self.process, self.config, self.sigma_data, u.double())
         return t.clamp(self.process.t_min, self.process.t_max).to(u.dtype)
 
-    def stratified_times(self, n: int, device: torch.device | str = "cpu") -> Tensor:
+    def stratified_times(
+        self,
+        n: int,
+        device: torch.device | str = "cpu",
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Random times (n,), one in each of n equally likely classes, in random order.
 
         Each by itself is distributed as if drawn alone; together they cover the levels evenly, so
         the mean loss of a batch varies less. Source: Kingma et al. 2021, arXiv 2107.00630, I.1.
+
+        Args:
+            n: how many.
+            device: where they go.
+            generator: on that device; None takes torch's random state.
         """
-        cells = torch.randperm(n, device=device)
-        u = (cells + torch.rand(n, device=device)) / n
+        cells = torch.randperm(n, device=device, generator=generator)
+        u = (cells + torch.rand(n, device=device, generator=generator)) / n
         return self.times(u.clamp(1e-6, 1 - 1e-6))

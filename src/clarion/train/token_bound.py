@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition
@@ -30,7 +31,13 @@ class TokenBound(NoiseLevels):
         super().__init__(LevelsConfig("time_uniform"), process)
 
     def __call__(
-        self, denoiser: Denoiser, x0: Tensor, t: Tensor, noise: Tensor, condition: Condition | None
+        self,
+        denoiser: Denoiser,
+        x0: Tensor,
+        t: Tensor,
+        noise: Tensor,
+        condition: Condition | None,
+        asked: Tensor | None = None,
     ) -> Tensor:
         """The loss of each sequence, (batch,).
 
@@ -40,9 +47,13 @@ class TokenBound(NoiseLevels):
             t: times, (batch,).
             noise: see `TokenProcess.perturb`.
             condition: what is known of each sequence.
+            asked: positions (length,) bool that are bounded given all others; None for all.
         """
         x_t = self.process.perturb(x0, t, noise)
+        if asked is not None:
+            x_t = torch.where(asked, x_t, x0)
         estimate = denoiser(x_t, t, condition)
         assert isinstance(estimate, TokenEstimate), "a token process has token estimates"
         duration = self.process.t_max - self.process.t_min
-        return duration * self.process.bound(x0, x_t, t, estimate.logits).mean(1)
+        each = self.process.bound(x0, x_t, t, estimate.logits)
+        return duration * (each if asked is None else each[:, asked]).mean(1)
