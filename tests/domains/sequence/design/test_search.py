@@ -58,12 +58,14 @@ def found(
 
 
 def test_one_that_reaches_less_does_not_end_the_search() -> None:
-    assert found({0.0: 1.0, 1.0: 0.9, 2.0: 1.5, 4.0: 1.4, 8.0: 1.3, 16.0: 2.0}) == (2, [0, 1, 2, 4, 8])
+    merits = {0.0: 1.0, 1.0: 0.9, 2.0: 1.5, 4.0: 1.4, 8.0: 1.3, 16.0: 2.0}
+    assert found(merits) == (2, [0, 1, 2, 4, 8])
     assert found({0.0: 1.0, 1.0: 2.0, 2.0: 1.5, 4.0: 3.0}) == (4, [0, 1, 2, 4])
 
 
 def test_less_is_better_where_less_is_wanted() -> None:
-    assert found({0.0: 1.0, 1.0: 0.5, 2.0: 0.7, 4.0: 0.8, 8.0: 0.1}, minimise=True) == (1, [0, 1, 2, 4])
+    merits = {0.0: 1.0, 1.0: 0.5, 2.0: 0.7, 4.0: 0.8, 8.0: 0.1}
+    assert found(merits, minimise=True) == (1, [0, 1, 2, 4])
 
 
 @pytest.mark.parametrize(("wanted", "taken"), [(0.0, 2), (5.0, 1), (8.0, 4)])
