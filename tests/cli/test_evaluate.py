@@ -64,7 +64,9 @@ def test_what_is_measured_is_written_and_drawn(known: Path, tmp_path: Path, caps
     table, picture = tmp_path / "out" / "t.csv", tmp_path / "out" / "p.png"
     line = f"evaluate molecules {samples} --reference {known} --table {table} --picture {picture}"
     assert run(f"{line} --json") == 0
-    found = json.loads(capsys.readouterr().out)["metrics"]
+    card = json.loads(capsys.readouterr().out)
+    found, basis = card["metrics"], card["basis"]
+    assert (basis["reference n"], basis["fcd"]) == (len(SMILES), 5000)
     shares = {name: (found[name]["value"], found[name]["n"]) for name in list(found)[:4]}
     assert shares == {
         "valid": (4 / 6, 6),
@@ -76,6 +78,10 @@ def test_what_is_measured_is_written_and_drawn(known: Path, tmp_path: Path, caps
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["canonical"] for row in rows] == ["CCO", "", "CCCl", "CCCl", "CF", ""]
     assert [row["known"] for row in rows] == ["true", "", "false", "false", "false", ""]
+    known.write_text(known.read_text() + "CCCCCC\n")
+    assert run(f"{line} --json --fcd 0") == 0
+    other = json.loads(capsys.readouterr().out)["basis"]
+    assert other["reference sha256"] != basis["reference sha256"]
     assert [row["repeated"] for row in rows] == ["false", "", "false", "true", "false", ""]
     assert (rows[0]["rings"], rows[1]["rings"]) == ("0", "")
     assert size_of(picture) == (2 * 220, 190)  # the two that are novel

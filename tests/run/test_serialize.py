@@ -250,7 +250,7 @@ def test_training_settings_that_cannot_be(settings, message):
         (Guidance, "cfg:2@0.2-0.7:schedule=linear", "@LOW-HIGH comes last, behind all settings"),
         (Guidance, "cfg:2@0.2-0.7,schedule=linear", "got 'cfg:2@0.2-0.7,schedule=linear'; it is"),
         (Guidance, "inpaint", "inpaint takes tensors, which cannot be typed; give Inpaint(...) in"),
-        (Guidance, "inpaint:a:b", "or files with --inpaint on the command line."),
+        (Guidance, "inpaint:a:b", "or say it with --inpaint on the command line."),
         (Operator, "function", "it is written function:FILE.py#FUNCTION."),
     ],
 )

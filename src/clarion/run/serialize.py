@@ -147,7 +147,7 @@ def parse_kind(
     if name in table and name not in typed:
         raise ClarionError(
             f"{name} takes tensors, which cannot be typed; give {table[name].__name__}(...) in "
-            f"Python, or files with --{name} on the command line."
+            f"Python, or say it with --{name} on the command line."
         )
     kind = NameTable(table.kind, typed)[name]
     hints = get_type_hints(kind)

@@ -67,10 +67,12 @@ def read_rows(
     length = max(lengths) if length is None else length
     for i, own in enumerate(lengths):
         if own > length:
+            remedy = "take the long ones out"
+            if fitted is None:
+                remedy = f"set length to that (--length), or {remedy}"
             raise DataError(
                 f"{place(i)}: the sequence has {own} tokens, where at most {length} are allowed. "
-                f"The longest has {max(lengths)}: set length to that (--length), or take the long "
-                "ones out."
+                f"The longest has {max(lengths)}: {remedy}."
             )
     padding = PADDING if min(lengths) < length else None
     vocabulary = known or alphabet.vocabulary(chain.from_iterable(pieces), padding)

@@ -7,13 +7,15 @@ those of RDKit; `fcd` is the Fréchet ChemNet distance, 0 for the same distribut
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
+from rdkit import rdBase
 
 from clarion.base.errors import ClarionError, DataError
 from clarion.domains.sequence.molecule_table import MoleculeTable
@@ -87,7 +89,16 @@ class MoleculeEvaluation(Evaluation):
             if not drawn:
                 raise ClarionError(f"{self.samples} has no molecule to draw.")
             _write(self.picture, draw(drawn))
-        return MetricCard(self.samples, found)
+        return MetricCard(self.samples, found, self._basis(known))
+
+    def _basis(self, known: Sequence[str] | None) -> dict[str, Any]:
+        """What two cards must share to be compared."""
+        basis: dict[str, Any] = {"rdkit": rdBase.rdkitVersion}
+        if known is not None:
+            told = hashlib.sha256("\n".join(known).encode()).hexdigest()
+            basis |= {"reference sha256": told, "reference n": len(known)}
+            basis |= {"fcd": self.fcd, "seed": self.seed}
+        return basis
 
 
 def read_smiles(path: str, column: str | None) -> list[str]:
