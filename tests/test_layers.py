@@ -24,6 +24,7 @@ LAYERS = [
     "lab",
     "tune",
     "domains",
+    "listen",
     "cli",
     "web",
 ]

@@ -20,6 +20,7 @@ COMMANDS: NameTable[str] = NameTable(
         "inspect": "show what a run, a checkpoint or a data folder holds",
         "evaluate": "measure how good samples are",
         "verify": "hold samplers and guidance rules against known answers",
+        "listen": "build, serve and analyse a listening test",
         "lab": "measure what the theory of diffusion models predicts",
     },
 )

@@ -1,0 +1,1 @@
+"""Listening tests: built as a page, answered by people, analysed with intervals."""
