@@ -20,6 +20,7 @@ from torch import Tensor
 
 from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
+from clarion.base.pretrained import load_pretrained
 
 
 class TextEncoder(ABC):
@@ -51,7 +52,10 @@ class WordLlamaEncoder(TextEncoder):
             raise ClarionError(f"The text encoder wordllama has one model only, got {model!r}.")
         package = importlib.util.find_spec("wordllama")
         if package is None or package.origin is None:
-            raise _missing("wordllama", "wordllama")
+            raise ClarionError(
+                "The text encoder 'wordllama' needs the package wordllama, which is not installed. "
+                "Install it with: pip install 'clarion[text]'"
+            )
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
 
@@ -83,21 +87,8 @@ class TransformersEncoder(TextEncoder):
                 "The text encoder transformers needs the name of a model, such as "
                 "'transformers:google-t5/t5-small'."
             )
-        try:
-            from transformers import (  # pyright: ignore[reportMissingImports]
-                AutoModel,
-                AutoTokenizer,
-            )
-        except ImportError:
-            raise _missing(f"transformers:{model}", "transformers") from None
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(model)
-            whole = AutoModel.from_pretrained(model)
-        except (OSError, ValueError) as error:
-            raise ClarionError(
-                f"The text encoder 'transformers:{model}' cannot be loaded: "
-                f"{' '.join(str(error).split())[:300]}"
-            ) from error
+        name = f"text encoder 'transformers:{model}'"
+        self._tokenizer, whole = load_pretrained(name, model, "AutoTokenizer")
         if getattr(whole.config, "is_encoder_decoder", False):
             whole = whole.get_encoder()
         self._model = getattr(whole, "text_model", whole).eval()  # CLIP has pictures as well
@@ -157,10 +148,3 @@ def encode_tokens(name: str, texts: Sequence[tuple[int, ...]], max_tokens: int) 
             known[tokens] = encoder.vectors(torch.tensor(tokens, dtype=torch.int64))
         row[: len(tokens)] = known[tokens]
     return out
-
-
-def _missing(name: str, package: str) -> ClarionError:
-    return ClarionError(
-        f"The text encoder {name!r} needs the package {package}, which is not installed. "
-        "Install it with: pip install 'clarion[text]'"
-    )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clarion.base.errors import DataError
+from clarion.domains.image.arrays import StoredArray, read_npz
 from clarion.domains.image.data import ImageData
 
 
@@ -55,6 +56,24 @@ def test_other_arrays_are_refused(tmp_path: Path, arrays, message) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=message):
         ImageData(str(tmp_path / "a.npz")).open()
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_large_arrays_are_read_some_rows_at_a_time(tmp_path: Path, rng, save, order) -> None:
+    path, values = tmp_path / "a.npz", rng.random((11, 2, 3)).astype(np.float32)
+    save(path, samples=np.asarray(values, order=order), seed=np.array(3))
+    stored = StoredArray.find(path, "samples")
+    assert stored is not None
+    assert (stored.shape, stored.dtype) == (values.shape, values.dtype)
+    parts = list(stored.parts(4))
+    assert [len(part) for part in parts] == [4, 4, 3]
+    np.testing.assert_array_equal(np.concatenate(parts), values)
+    assert StoredArray.find(path, "images") is None
+    assert set(read_npz(path, without="samples")) == {"seed"}
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError, match=r"a\.npz cannot be read as a file of arrays"):
+        StoredArray.find(path, "samples")
 
 
 def test_a_broken_file_is_refused(tmp_path: Path) -> None:

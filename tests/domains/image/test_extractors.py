@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import warnings
 from pathlib import Path
 
@@ -102,6 +103,70 @@ def test_a_function_of_ones_own(tmp_path: Path) -> None:
     assert extractor.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     with pytest.raises(ClarionError, match=r"one must give features of shape \(2, dim\).*got int"):
         open_extractor(f"{file}#one")(PICTURES)
+
+
+SIZES = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "image_size": 16,
+    "patch_size": 8,
+}
+
+
+@pytest.mark.parametrize("kind", ["ViT", "ViT without pooler", "Dinov2", "CLIP", "CLIPVision"])
+def test_vision_models_of_transformers(tmp_path: Path, kind: str) -> None:
+    """Their pooled output or, where nothing pools, the mean of all positions; grey is coloured."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    sizes = {**SIZES, "mlp_ratio": 2} if kind == "Dinov2" else SIZES
+    if kind == "CLIP":
+        text = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+        config = transformers.CLIPConfig(vision_config=sizes, text_config=text)
+        model = transformers.CLIPModel(config).eval()
+        vision = model.vision_model
+    elif kind == "ViT without pooler":
+        model = transformers.ViTForImageClassification(transformers.ViTConfig(**sizes)).eval()
+        vision = model.vit
+    else:
+        config = getattr(transformers, f"{kind}Config")(**sizes)
+        model = vision = getattr(transformers, f"{kind}Model")(config).eval()
+    model.save_pretrained(tmp_path)
+    side = {"height": 16, "width": 16}
+    prepare = transformers.ViTImageProcessor(size=side)
+    prepare.save_pretrained(tmp_path)
+    extractor = open_extractor(f"transformers:{tmp_path}")
+    found = extractor(PICTURES[:, :1])
+    shown = [picture.expand(3, -1, -1).permute(1, 2, 0).numpy() for picture in PICTURES[:, :1]]
+    with torch.no_grad():
+        ready = prepare(images=shown, input_data_format="channels_last", return_tensors="pt")
+        out = vision(**ready)
+    expected = out.last_hidden_state.mean(1) if "without" in kind else out.pooler_output
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert found.shape == (2, 16)
+    assert open_extractor(f"transformers:{tmp_path}").sha256 == extractor.sha256
+    with pytest.raises(ClarionError, match=r"extractor 'transformers:.*nowhere' cannot be loaded"):
+        open_extractor(f"transformers:{tmp_path / 'nowhere'}")
+
+
+def test_a_model_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    from safetensors.torch import load_file, save_file
+
+    transformers.ViTModel(transformers.ViTConfig(**SIZES)).save_pretrained(tmp_path)
+    transformers.ViTImageProcessor().save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["layernorm.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ClarionError, match=r"lacks 1 of its weights, such as 'layernorm.weight'"):
+        open_extractor(f"transformers:{tmp_path}")
+
+
+def test_vision_models_need_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ClarionError, match=r"extractor 'transformers:x' needs the package"):
+        open_extractor("transformers:x")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,15 +64,72 @@ class ArraySource:
         return self._pixels.shape[-1] == 1
 
 
-def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of a file, by name.
+def read_npz(path: Path, without: str = "") -> dict[str, NDArray[Any]]:
+    """All arrays of a file, by name, but for one that is too large.
 
     Raises:
         DataError: if it is no such file, or holds Python's objects.
     """
+    with _reading(path), path.open("rb") as opened, np.load(opened) as file:
+        return {name: file[name] for name in file if name != without}
+
+
+class StoredArray:
+    """An array of a file, of which some rows are read at a time.
+
+    Args:
+        path: the file.
+        name: of the array, which must be there.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path, self._name = path, name
+        with self._opened() as stream:
+            self.shape, self._is_fortran, self.dtype = _header(stream)
+
+    @classmethod
+    def find(cls, path: Path, name: str) -> StoredArray | None:
+        """The array of that name, if the file holds one."""
+        with _reading(path), zipfile.ZipFile(path) as file:
+            is_there = f"{name}.npy" in file.namelist()
+        return cls(path, name) if is_there else None
+
+    def parts(self, num_rows: int) -> Iterator[NDArray[Any]]:
+        """The rows in their order, at most so many at a time."""
+        if self._is_fortran:  # rows do not stand one after the other
+            whole = read_npz(self._path)[self._name]
+            yield from np.array_split(whole, range(num_rows, len(whole), num_rows))
+            return
+        with self._opened() as stream:
+            _header(stream)
+            for start in range(0, self.shape[0], num_rows):
+                shape = (min(num_rows, self.shape[0] - start), *self.shape[1:])
+                content = stream.read(math.prod(shape) * self.dtype.itemsize)
+                yield np.frombuffer(content, self.dtype).reshape(shape)
+
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        name = f"{self._name}.npy"
+        with _reading(self._path), zipfile.ZipFile(self._path) as file, file.open(name) as stream:
+            yield stream
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns stand together, and type; the data come next in the stream."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Within, what goes wrong is told as an error of the file."""
     try:
-        with path.open("rb") as opened, np.load(opened) as file:
-            return {name: file[name] for name in file}
+        yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read as a file of arrays: {error}.") from error
 

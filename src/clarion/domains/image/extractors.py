@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 
 from clarion.base.errors import ClarionError, DataError
 from clarion.base.names import NameTable
+from clarion.base.pretrained import load_pretrained
 from clarion.domains.image.inception import SIDE, find_weights
 from clarion.run.cache import sha256_of
 from clarion.run.functions import load_function
@@ -77,24 +78,8 @@ class VisionModel(Extractor):
                 "The extractor transformers needs the name of a vision model, such as "
                 "'transformers:facebook/dinov2-small'."
             )
-        try:
-            from transformers import (  # pyright: ignore[reportMissingImports]
-                AutoImageProcessor,
-                AutoModel,
-            )
-        except ImportError:
-            raise ClarionError(
-                f"The extractor 'transformers:{model}' needs the package transformers. "
-                "Install it with: pip install transformers"
-            ) from None
-        try:
-            self._prepare = AutoImageProcessor.from_pretrained(model)
-            whole = AutoModel.from_pretrained(model)
-        except (OSError, ValueError) as error:
-            raise ClarionError(
-                f"The extractor 'transformers:{model}' cannot be loaded: "
-                f"{' '.join(str(error).split())[:300]}"
-            ) from error
+        name = f"extractor 'transformers:{model}'"
+        self._prepare, whole = load_pretrained(name, model, "AutoImageProcessor")
         self._network = getattr(whole, "vision_model", whole).to(device).eval()
         self._device = device
         self.name = f"transformers:{model}"
@@ -103,7 +88,7 @@ class VisionModel(Extractor):
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> Tensor:
         rows = [picture.permute(1, 2, 0).numpy() for picture in in_colour(pictures).cpu()]
-        ready = self._prepare(images=rows, return_tensors="pt")
+        ready = self._prepare(images=rows, input_data_format="channels_last", return_tensors="pt")
         found = self._network(pixel_values=ready["pixel_values"].to(self._device))
         pooled = getattr(found, "pooler_output", None)
         return (found.last_hidden_state.mean(1) if pooled is None else pooled).flatten(1).float()

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from clarion.base.errors import DataError
 from clarion.base.names import describe_unknown
-from clarion.domains.image.arrays import read_npz
+from clarion.domains.image.arrays import StoredArray, read_npz
 from clarion.domains.image.codec import batches, to_uint8
 from clarion.domains.image.data import ImageData
 from clarion.domains.image.image_set import LABEL, ImageSet
@@ -55,6 +56,9 @@ class SampleFile:
 
 Pictures = ImageSet | SampleFile
 
+SAMPLES, CHUNK = "samples", 256
+"""The array that `clarion sample` writes, and how many rows are turned into pixels together."""
+
 
 def open_pictures(data: ImageData, on_progress: OnProgress | None = None) -> Pictures:
     """The pictures of a source; of a .npz file with samples in numbers, those as they are.
@@ -81,7 +85,7 @@ def content_hash(pictures: Pictures) -> str:
     """SHA-256 of shape and pixels, all in their order."""
     digest = hashlib.sha256(repr((len(pictures), *pictures.shape)).encode())
     if isinstance(pictures, SampleFile):
-        digest.update(pictures.pixels.numpy().tobytes())
+        digest.update(pictures.pixels.numpy().data)
     else:
         for _, pixels in batches(pictures, torch.arange(len(pictures))):
             digest.update(pixels.contiguous().numpy().tobytes())
@@ -116,23 +120,28 @@ def labels_by(pictures: Pictures, class_names: tuple[str, ...]) -> Tensor | None
 
 def _read_samples(path: Path) -> SampleFile | None:
     """The floating-point array `samples` of a file; None if it holds other things."""
-    arrays = read_npz(path)
-    samples = arrays.get("samples")
+    samples = StoredArray.find(path, SAMPLES)
     if samples is None or samples.dtype.kind != "f":
         return None
-    if samples.ndim != 4 or not len(samples):
+    if len(samples.shape) != 4 or not samples.shape[0]:
         raise DataError(
             f"The samples in {path} must have shape (n, channels, height, width), got "
             f"{samples.shape}."
         )
-    unit = torch.from_numpy(samples).float()
-    bad = ~unit.isfinite().flatten(1).all(1)
-    if bad.any():
+    pixels, bad, done = torch.empty(samples.shape, dtype=torch.uint8), [], 0
+    for part in samples.parts(CHUNK):
+        unit = torch.from_numpy(part.astype(np.float32))
+        is_bad = ~unit.isfinite().flatten(1).all(1)
+        bad += (is_bad.nonzero()[:, 0] + done).tolist()
+        pixels[done : done + len(unit)] = to_uint8(unit.nan_to_num())
+        done += len(unit)
+    if bad:
         raise DataError(
-            f"{path}: sample {int(bad.nonzero()[0])} has values that are not finite, as have "
-            f"{int(bad.sum()) - 1} others of {len(bad)}."
+            f"{path}: sample {bad[0]} has values that are not finite, as have {len(bad) - 1} "
+            f"others of {done}."
         )
-    return SampleFile(path, to_uint8(unit), _labels(path, arrays, len(unit)), _drawn_by(arrays))
+    others = read_npz(path, without=SAMPLES)
+    return SampleFile(path, pixels, _labels(path, others, done), _drawn_by(others))
 
 
 def _labels(path: Path, arrays: Mapping[str, NDArray[Any]], n: int) -> Tensor | None:
@@ -153,6 +162,6 @@ def _drawn_by(arrays: Mapping[str, NDArray[Any]]) -> str:
     if "seed" not in arrays:
         return ""
     digest = hashlib.sha256()
-    for name in sorted(set(arrays) - {"samples", "seed"}):
+    for name in sorted(set(arrays) - {"seed"}):
         digest.update(name.encode() + arrays[name].tobytes())
     return f"seed {int(arrays['seed'])}, {digest.hexdigest()[:16]}"
