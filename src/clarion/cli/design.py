@@ -16,10 +16,10 @@ from typing import Annotated
 import tyro
 
 from clarion.base.errors import ClarionError
-from clarion.cli import train
 from clarion.cli.progress import CountProgress
 from clarion.cli.training import Options as TrainOptions
 from clarion.cli.training import train as train_model
+from clarion.domains.prepare import prepare
 from clarion.domains.sequence.data import SequenceData
 from clarion.domains.sequence.design.judge import Judge
 from clarion.domains.sequence.design.known import open_known, with_target
@@ -125,7 +125,7 @@ def _model(options: Options, data: SequenceData) -> Model:
         seed=options.search.seed,
     )
     resumed = TrainOptions(resume=run) if run.exists() else TrainOptions(out=run)
-    train_model("clarion train", "design", resumed, config, train.prepare)
+    train_model("clarion train", "design", resumed, config, prepare)
     if int(checkpoints(run)[-1].name) < config.num_steps:
         raise ClarionError(f"The training of {run} was stopped; the same command goes on with it.")
     return Model.load(run)

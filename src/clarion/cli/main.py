@@ -19,6 +19,7 @@ COMMANDS: NameTable[str] = NameTable(
         "design": "draw new sequences with more, or less, of a measured number",
         "inspect": "show what a run, a checkpoint or a data folder holds",
         "evaluate": "measure how good samples are",
+        "bench": "compare with GAN, VAE and plain diffusion at equal compute",
         "verify": "hold samplers and guidance rules against known answers",
         "listen": "build, serve and analyse a listening test",
         "lab": "measure what the theory of diffusion models predicts",

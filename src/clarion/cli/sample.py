@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-import numpy as np
 import tyro
 from torch import Tensor
 
-from clarion.base.condition import Condition, ConditionSpec, FieldEntry, encode_condition
+from clarion.base.condition import ConditionSpec, FieldEntry, encode_condition
 from clarion.base.errors import ClarionError
 from clarion.baselines.model import BaselineModel, load
 from clarion.cli.asked import EXAMPLES, Words, flat, once, pair, parse_conditions, parse_request
@@ -27,6 +26,7 @@ from clarion.guide.tables import GUIDANCE, TOKEN_GUIDANCE
 from clarion.process.tables import GRIDS
 from clarion.run.device import choose_device
 from clarion.run.model import Model
+from clarion.run.sample_file import write_sample_file
 from clarion.run.serialize import can_be_typed
 from clarion.run.steering import read_sampler
 from clarion.sample.ancestral import DDPMSampler
@@ -134,7 +134,7 @@ def main(arguments: list[str]) -> int:
     )
     if out.suffix == ".npz":
         given = encode_condition(spec, condition, options.n)
-        _write_npz(out, drawn.samples, indices, given, options)
+        write_sample_file(out, drawn.samples, indices, given, options.seed)
     else:
         domain.write(drawn.samples, out, indices, model.codec)
     summary: dict[str, Any] = {
@@ -274,26 +274,6 @@ def _description() -> str:
 
 def _typed(rules: Mapping[str, type[Guidance]]) -> list[str]:
     return [name for name, rule in rules.items() if can_be_typed(rule)]
-
-
-def _write_npz(
-    out: Path, samples: Tensor, indices: range, condition: Condition, options: Options
-) -> None:
-    """Samples and what was asked for: condition_NAME, or for mixtures condition_NAME_1, ..."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    asked = [("", condition)]
-    if condition.terms:
-        asked = [(f"_{i}", term) for i, (_, term) in enumerate(condition.terms, 1)]
-    arrays: dict[str, Any] = {
-        f"condition_{name}{number}": value.numpy()
-        for number, part in asked
-        for name, value in part.values.items()
-        if part.present[name].any()
-    }
-    if condition.terms:
-        arrays["condition_weights"] = np.array([weight for weight, _ in condition.terms])
-    arrays |= {"samples": samples.numpy(), "indices": np.array(indices)}
-    np.savez(out, seed=np.array(options.seed), **arrays)
 
 
 def _in_words(summary: dict[str, Any]) -> str:

@@ -12,46 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from clarion.base.errors import ClarionError
-from clarion.baselines.tables import BASELINES, objective_of
+from clarion.baselines.tables import BASELINES
 from clarion.cli.training import (
     Options,
-    Prepared,
     is_resumed,
     parse_settings,
     resumed_run,
     train,
     wants_help,
 )
+from clarion.domains.prepare import prepare
 from clarion.domains.tables import ALL_TABLES, RECIPES
 from clarion.process.tables import ALL_PROCESSES
 from clarion.run import folder
-from clarion.run.baseline_config import BaselineTrainConfig
 from clarion.run.config import TrainConfig, TrainingConfig
-from clarion.run.examples import ExampleSet
-from clarion.train.loop import model_config
-from clarion.train.objective import DenoisingObjective
 
 
 def main(arguments: list[str]) -> int:
     """Train, and say where the run stands; returns the exit status."""
     recipe, options, config = parse(arguments)
     return train("clarion train", recipe, options, config, prepare)
-
-
-def prepare(config: TrainingConfig, examples: ExampleSet, run: Path | None) -> Prepared:
-    """A model or a baseline of these examples; a resumed run keeps its units."""
-    fit = config.data.fit_codec
-    codec = fit(examples) if run is None else folder.read_codec(run)
-    if isinstance(config, BaselineTrainConfig):
-        baseline = config.of_examples(examples)
-        return Prepared(baseline, codec, objective_of(baseline))
-    assert isinstance(config, TrainConfig), "classifiers have a command of their own"
-    model = model_config(config, examples, codec)
-    return Prepared(model, codec, DenoisingObjective(model, config.loss))
 
 
 def parse(arguments: list[str]) -> tuple[str, Options, TrainingConfig]:

@@ -15,13 +15,13 @@ from pathlib import Path
 from clarion.base.errors import ClarionError
 from clarion.cli.training import (
     Options,
-    Prepared,
     fitted_of,
     is_resumed,
     parse_settings,
     train,
     wants_help,
 )
+from clarion.domains.prepare import Prepared
 from clarion.domains.tables import RECIPES, data_of
 from clarion.run import folder
 from clarion.run.classifier_config import ClassifierConfig, ClassifierTrainConfig

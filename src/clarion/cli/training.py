@@ -11,15 +11,15 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 import tyro
 
-from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.cli.progress import CountProgress, TrainProgress
 from clarion.domains.image.recipes import NOT_NAMED
+from clarion.domains.prepare import Prepared
 from clarion.domains.tables import ALL_TABLES
 from clarion.run import folder
 from clarion.run.classifier_config import ClassifierConfig
@@ -29,7 +29,6 @@ from clarion.run.examples import DataConfig, ExampleSet, Fitted
 from clarion.run.serialize import to_json
 from clarion.train.checkpoint import latest_checkpoint
 from clarion.train.loop import Trainer
-from clarion.train.objective import Objective
 
 SHORT_FORMS = {
     "--data": "--data.source",
@@ -64,22 +63,12 @@ class Options:
     stop_after: int | None = None
     json: bool = False
 
-
-class Prepared(NamedTuple):
-    """What is trained, once the data are open.
-
-    Args:
-        described: what comes out of it.
-        codec: between the units of the data and those of the model.
-        objective: its loss.
-    """
-
-    described: folder.Described
-    codec: Codec
-    objective: Objective
+    def __post_init__(self) -> None:
+        if self.stop_after is not None and self.stop_after < 1:
+            raise ClarionError(f"stop_after must be at least 1, got {self.stop_after}.")
 
 
-O = TypeVar("O", bound=Options)  # noqa: E741
+O = TypeVar("O")  # noqa: E741
 C = TypeVar("C", bound=TrainingConfig)
 
 
@@ -137,8 +126,6 @@ def parse_settings(
             data = read(replace(default, validation=None), return_unknown_args=True)[0][1].data
         default = replace(default, validation=_to_validate(data, default))
     given, config = read(default)
-    if given.stop_after is not None and given.stop_after < 1:
-        raise ClarionError(f"stop_after must be at least 1, got {given.stop_after}.")
     if is_resumed(arguments) and (chosen or config != _moved(default, config)):
         raise ClarionError(
             "A resumed training keeps its settings; beside --resume only --data and --validation "

@@ -88,6 +88,9 @@ def test_the_reference_is_measured_once_and_by_its_content(
     (kept,) = Path("cache/references").iterdir()
     assert values(measure("other.npz")) == first
     assert list(Path("cache/references").iterdir()) == [kept]
+    part = measure("other.npz --metrics kid")["metrics"]["kernel"]
+    assert part["value"] == first["kernel"]
+    assert list(Path("cache/references").iterdir()) == [kept]  # it holds the moments as well
     write("real.npz", pictures(N, 7))
     assert values(measure("other.npz")) != first
     assert len(list(Path("cache/references").iterdir())) == 2

@@ -274,9 +274,9 @@ class ImageEvaluation(Evaluation):
     ) -> tuple[Gathered, Moments | None]:
         """The reference and all its moments, from the cache if it was measured before."""
         with_moments = "fid" in self.metrics
-        asked = [known_by, extractor.name, extractor.sha256, self.seed, self.keep, with_moments]
-        key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
-        path = cache_folder() / "references" / f"{key}.safetensors"
+        path = self._cached(known_by, extractor, with_moments=True)
+        if not (with_moments or path.is_file()):  # what has more serves as well
+            path = self._cached(known_by, extractor, with_moments=False)
         if not path.is_file():
             real = self._gather(reference, extractor, on_progress)
             tensors = {f"kept {i}": part for i, part in enumerate(real.kept)}
@@ -292,6 +292,12 @@ class ImageEvaluation(Evaluation):
         if not with_moments:
             return real, None
         return real, Moments(len(reference), tensors["mean"], tensors["scatter"])
+
+    def _cached(self, known_by: str, extractor: Extractor, *, with_moments: bool) -> Path:
+        """Where the features of a reference are kept."""
+        asked = [known_by, extractor.name, extractor.sha256, self.seed, self.keep, with_moments]
+        key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
+        return cache_folder() / "references" / f"{key}.safetensors"
 
     def _audit(
         self,

@@ -1,0 +1,1 @@
+"""`clarion bench image`: diffusion, and what it is to be compared with, at equal compute."""
