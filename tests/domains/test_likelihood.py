@@ -58,7 +58,7 @@ def test_of_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     assert metric["n"] == 24
     assert metric["low"] < metric["value"] < metric["high"]
     assert 6 < metric["value"] < 12  # of pixels that are all alike likely it would be 8
-    assert "8-bit pixels, 4 steps; of its error, " in metric["note"]
+    assert "8-bit pixels, 4 steps, told label; of its error, " in metric["note"]
     assert found["basis"]["told"] == ["label"]
     again = card(f"pictures --data a.npz {FEW} --batch-size 5")["metrics"]["bits a dimension"]
     assert again["value"] == pytest.approx(metric["value"], rel=1e-5)
@@ -76,7 +76,7 @@ def test_of_sequences(capsys: pytest.CaptureFixture[str]) -> None:
     metric = found["metrics"]["bits a token"]
     assert metric["n"] == 30
     assert 0 < metric["low"] < metric["value"] < metric["high"] < 8
-    assert metric["note"].startswith("at most, by 4 passes; of its error, ")
+    assert metric["note"].startswith("at most, by 4 passes, told kind; of its error, ")
     assert found["basis"]["told"] == ["kind"]
     card("sequences --data a.csv --n 30 --passes 4")
     Path("card.json").rename("first.json")

@@ -103,6 +103,7 @@ class LikelihoodEvaluation(Evaluation):
             "told": told,
             "seed": self.seed,
         }
+        note += f", told {' and '.join(told) or 'nothing'}"
         if len(found) > 1:
             error = float((found.var(0) / len(found)).mean().sqrt()) / math.sqrt(len(chosen))
             note += f"; of its error, {error:.2g} is of estimating"
