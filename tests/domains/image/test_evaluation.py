@@ -224,6 +224,21 @@ def test_samples_are_held_against_the_classes_that_were_asked_for() -> None:
     assert measure_against(asked, "drawn") == pytest.approx(right)
 
 
+def test_cards_of_other_classes_are_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    shown, labels = of_classes(N, 0)
+    images = (shown * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+    samples, asked = of_classes(N, 1)
+    np.savez("c.npz", samples=samples, condition_label=asked)
+    for name, of in (("a", labels), ("b", labels // 2)):
+        np.savez(f"{name}.npz", images=images, labels=of)
+        line = f"evaluate images c.npz --reference {name}.npz --metrics diversity --json"
+        if name == "b":
+            np.savez("c.npz", samples=samples, condition_label=asked // 2)
+        assert main(shlex.split(f"{line} --extractor pixels --out {name}.json")) == 0
+    assert main(shlex.split("evaluate --compare a.json b.json")) == 1
+    assert "cannot be compared: classes sha256 is" in capsys.readouterr().err
+
+
 def measure_against(asked: str, samples: str) -> dict[str, float]:
     command = f"evaluate images {samples} {asked} --extractor pixels --out out/c.json --json"
     assert main(shlex.split(command)) == 0

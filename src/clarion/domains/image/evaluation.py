@@ -66,6 +66,11 @@ class _Classes(NamedTuple):
     asked: Tensor
     real: Tensor
 
+    @property
+    def sha256(self) -> str:
+        """Of the names and of what each real one is."""
+        return hashlib.sha256(repr((self.names, self.real.tolist())).encode()).hexdigest()
+
     def of(self, drawn: Gathered, known: Gathered) -> tuple[Labelled, Labelled]:
         """Samples and reference, each with the classes of what was kept of them."""
         asked, real = (
@@ -156,6 +161,8 @@ class ImageEvaluation(Evaluation):
         known_by = content_hash(reference)
         found = self._measure(drawn, reference, known_by, extractor, classes, on_progress)
         basis = self._basis(reference, known_by, extractor)
+        if classes is not None:
+            basis["classes sha256"] = classes.sha256
         details = self._details(samples, device)
         if self.held_out is not None:
             held_out = self._open(self.held_out, self.held_out_split, on_progress)
