@@ -39,6 +39,17 @@ def design(table: Path, *words: object) -> int:
     return main([str(word) for word in (*fixed, *SMALL, *words)])
 
 
+def chosen_of(trials: list[dict[str, float]], diversity: float = 0) -> tuple[float, float]:
+    """What is asked for and the strength: the mildest within the standard error of the best."""
+    fresh = [t for t in trials if t["share_new"] and t["diversity"] >= diversity]
+    assert fresh, "the tests ask for what there is"
+    plain = max((t for t in fresh if t["strength"] == 0), key=lambda t: t["merit"])
+    tried = [plain, *(t for t in fresh if t["strength"])]
+    best = max(tried, key=lambda t: t["merit"])
+    mildest = next(t for t in tried if t["merit"] >= best["merit"] - best["error"])
+    return mildest["asked"], mildest["strength"]
+
+
 def test_designs_are_new_and_differ(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert design(table, "--n", 6) == 0
     said = capsys.readouterr().out
@@ -60,9 +71,7 @@ def test_designs_are_new_and_differ(table: Path, capsys: pytest.CaptureFixture[s
     chosen = json.loads((table.parent / "out" / "design.json").read_text())
     assert len(chosen["trials"]) == 5
     assert [t["strength"] for t in chosen["trials"]] == [0, 0, 0, 0, 1]
-    best = max(chosen["trials"], key=lambda t: t["merit"] if t["share_new"] else -1e9)
-    assert (chosen["asked"], chosen["guidance_scale"]) == (best["asked"], best["scale"])
-    assert chosen["strength"] == best["strength"]
+    assert chosen_of(chosen["trials"]) == (chosen["asked"], chosen["strength"])
     with Image.open(table.parent / "out" / "designs.png") as picture:
         assert picture.width > 500
 
@@ -160,18 +169,15 @@ def test_molecules_in_selfies_are_designed_as_smiles(table: Path) -> None:
 
 
 def test_a_diversity_that_is_asked_for_is_kept(table: Path) -> None:
-    found = []
-    for wanted in (0, 3.5):
-        assert design(table, "--n", 6, "--diversity", wanted) == 0
-        found.append(json.loads((table.parent / "out" / "design.json").read_text()))
-    for wanted, told in zip((0, 3.5), found, strict=True):
-        trials = [t for t in told["trials"] if t["share_new"]]
-        kept = [t for t in trials if t["diversity"] >= wanted]
-        best = (
-            max(kept, key=lambda t: t["merit"]) if kept
-            else max(trials, key=lambda t: t["diversity"])
-        )  # fmt: skip
-        assert (told["asked"], told["strength"]) == (best["asked"], best["strength"])
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(line for line in lines if not line.endswith(",3")) + "\n")
+    few = ("--n", 3, "--search.num-trials", 3, "--search.candidates", 30)
+    for wanted in (0, 2):
+        assert design(table, *few, "--diversity", wanted) == 0
+        told = json.loads((table.parent / "out" / "design.json").read_text())
+        assert chosen_of(told["trials"], wanted) == (told["asked"], told["strength"])
+        assert told["num_designs"] == 3
+        assert told["diversity"] >= wanted
 
 
 @pytest.mark.parametrize(

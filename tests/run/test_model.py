@@ -504,3 +504,17 @@ def test_settings_may_be_typed(model):
         grid=Karras(),
     )
     assert torch.equal(typed, built)
+
+
+def test_data_is_drawn_again(model):
+    """From near 0 hardly changed, in fewer steps, and whatever the batch."""
+    data = model.sample(5, seed=1, num_steps=4)
+    before = model.denoiser.num_evaluations
+    near = model.sample(5, start=data, start_time=0.02, num_steps=50, seed=2)
+    assert model.denoiser.num_evaluations - before < 5 * 10
+    far = model.sample(5, start=data, start_time=0.9, num_steps=50, seed=2)
+    assert (near - data).abs().mean() < (far - data).abs().mean() / 5
+    parts = model.sample(5, start=data, start_time=0.9, num_steps=50, seed=2, batch_size=2)
+    torch.testing.assert_close(parts, far, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ClarionError, match="start must have shape"):
+        model.sample(4, start=data)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clarion.base.codec import Codec
 from clarion.base.condition import encode_condition
-from clarion.base.errors import CheckpointError
+from clarion.base.errors import CheckpointError, ClarionError
 from clarion.denoise.asked import AUTOCAST, computing_in
 from clarion.denoise.known_data import KnownData
 from clarion.denoise.unchanged import UnchangedRows
@@ -23,8 +23,10 @@ from clarion.run.files import write_folder, write_tensors
 from clarion.run.opening import load_weights, locate
 from clarion.run.serialize import parse_kind
 from clarion.run.steering import read_rules, read_sampler, steer
+from clarion.sample.again import taken_back, times_from
 from clarion.sample.loop import Callback, generate, sample_indices
 from clarion.sample.sampler import Sampler
+from clarion.sample.tables import default_sampler
 
 
 class Model:
@@ -105,6 +107,8 @@ class Model:
         sampler: Sampler | str | None = None,
         num_steps: int | None = None,
         grid: Grid | str = "trailing",
+        start: Tensor | None = None,
+        start_time: float = 0.5,
         seed: int = 0,
         batch_size: int = 64,
         precision: str = "float32",
@@ -126,6 +130,10 @@ class Model:
                 `clarion.sample.tables.DEFAULTS`.
             num_steps: steps of the grid; None likewise.
             grid: time grid, or its name, with settings if need be: "karras:rho=5".
+            start: data, (n, *shape) in data units, to begin from in place of noise; see
+                `clarion.sample.again`.
+            start_time: the time to which they are taken back; the steps of the grid after it are
+                gone through.
             seed: seed of the whole set.
             batch_size: samples at a time.
             precision: "float32", or "bfloat16" for speed where the processor has it, also of the
@@ -150,21 +158,38 @@ class Model:
         rules = self.rules(guidance)
         own = self.denoiser if self.denoiser.reads_time else UnchangedRows(self.denoiser)
         denoiser = steer(own, rules, space)
+        grid = parse_kind(Grid, grid) if isinstance(grid, str) else grid
+        times = None
+        if start is not None:
+            process = self.config.process
+            steps = default_sampler(process)[1] if num_steps is None else num_steps
+            times = times_from(grid(process, steps), start_time)
+            start = taken_back(
+                process, self._encode(start, len(numbers)), start_time, numbers, seed
+            )
         batches = generate(
             denoiser,
             self.config.shape,
             indices=numbers,
             batch_size=batch_size,
             condition=given,
+            start=start,
             sampler=sampler,
-            grid=parse_kind(Grid, grid) if isinstance(grid, str) else grid,
+            grid=grid,
             num_steps=num_steps,
+            times=times,
             seed=seed,
             callback=callback,
         )
         asked = (network for rule in rules for network in rule.networks.values())
         with computing_in(AUTOCAST[precision], self.denoiser, *asked):
             return torch.cat([self.codec.decode(x0).cpu() for x0 in batches])
+
+    def _encode(self, data: Tensor, n: int) -> Tensor:
+        wanted = (n, *self.config.shape)
+        if data.shape != wanted:
+            raise ClarionError(f"start must have shape {wanted}, got {tuple(data.shape)}.")
+        return self.codec.encode(data.to(self.device))
 
     def rules(self, guidance: Any) -> tuple[Guidance, ...]:
         """Guidance rules as `sample` takes them, with the models that they name loaded."""

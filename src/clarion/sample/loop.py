@@ -126,14 +126,15 @@ def generate(
     indices: Iterable[int] | None = None,
     batch_size: int = 64,
     condition: Condition | None = None,
+    start: Tensor | None = None,
     **settings: Any,
 ) -> Iterator[Tensor]:
     """Sample in batches; the samples do not depend on how they are split.
 
     Args:
-        denoiser, shape, n, indices, condition: as for `sample`.
+        denoiser, shape, n, indices, condition, start: as for `sample`.
         batch_size: samples at a time.
-        settings: the other arguments of `sample`, but for `start`.
+        settings: the other arguments of `sample`.
 
     Returns:
         The batches one after the other, each (up to batch_size, *shape), in the order of the
@@ -149,6 +150,7 @@ def generate(
             shape,
             indices=indices[part],
             condition=None if condition is None else condition.rows(part),
+            start=None if start is None else start[part],
             **settings,
         )
         for part in rows

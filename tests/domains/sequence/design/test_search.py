@@ -11,7 +11,8 @@ import torch
 from clarion.base.vocabulary import Vocabulary
 from clarion.domains.sequence.design.judge import Judge
 from clarion.domains.sequence.design.known import Known
-from clarion.domains.sequence.design.search import Draw, Search, SearchConfig, Setting, Trial
+from clarion.domains.sequence.design.pool import Kept
+from clarion.domains.sequence.design.search import Search, SearchConfig, Setting, Trial
 from clarion.run.model import Model
 from clarion.train.ensemble import EnsembleConfig, fit_ensemble
 
@@ -30,6 +31,8 @@ class Told(Search):
         config: what is tried.
     """
 
+    error = 0.0
+
     def __init__(
         self, merits: Mapping[float, float], spread: Mapping[float, float], config: SearchConfig
     ) -> None:
@@ -40,10 +43,12 @@ class Told(Search):
 
     def _try(self, setting: Setting) -> Trial:
         strength = setting.strength
-        return Trial(setting, self.merits[strength], self.spread.get(strength, 9.0), 1.0)
+        return Trial(
+            setting, self.merits[strength], self.error, self.spread.get(strength, 9.0), 1.0
+        )
 
-    def draw(self, setting: Setting, count: int, most_rounds: int = 1) -> Draw:
-        return Draw(TOKENS[:1], KNOWN.texts[:1], VALUES[:1], 1.0)
+    def draw(self, setting: Setting, count: int) -> Kept:
+        return Kept(TOKENS[:1], KNOWN.texts[:1], VALUES[:1])
 
 
 def found(
@@ -73,3 +78,13 @@ def test_only_those_count_that_keep_the_diversity(wanted: float, taken: float) -
     spread = {0.0: 3.0, 1.0: 5.0, 2.0: 4.0, 4.0: 6.0}
     merits = {0.0: 1.0, 1.0: 2.0, 2.0: 3.0, 4.0: 1.5}
     assert found(merits, spread, diversity=wanted)[0] == taken
+
+
+def test_of_equals_the_mildest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    merits, spread = {0.0: 1.0, 1.0: 2.9, 2.0: 2.95, 4.0: 3.0}, {0.0: 5.0, 1.0: 2.0}
+    for error, wanted, taken in ((0.0, 0.0, 4), (0.06, 0.0, 2), (0.2, 0.0, 1), (0.2, 3.0, 2)):
+        monkeypatch.setattr(Told, "error", error)
+        assert found(merits, spread, diversity=wanted)[0] == taken
+    monkeypatch.setattr(Told, "error", 0.5)
+    less = {strength: -merit for strength, merit in merits.items()}
+    assert found(less, minimise=True)[0] == 1

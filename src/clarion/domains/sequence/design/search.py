@@ -8,13 +8,16 @@ exceeds, and the setting whose designs are best by that is taken.
 
 Designs that are pushed further are more alike. Where a diversity is asked for, those that are kept
 of a setting's draws are the best that keep it, so that settings are compared at equal diversity.
+
+In the end designs are drawn with the setting that is taken, and the best of them again in part,
+given the rest, for as long as that makes them better.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,7 +26,7 @@ from clarion.base.errors import ClarionError
 from clarion.base.streams import mix_seed
 from clarion.domains.sequence.design.judge import Judge
 from clarion.domains.sequence.design.known import TARGET
-from clarion.domains.sequence.design.selection import best_apart
+from clarion.domains.sequence.design.pool import Kept, Pool
 from clarion.domains.sequence.distance import diversity
 from clarion.guide.contrast.cfg import CFG
 from clarion.guide.rule import Guidance
@@ -56,6 +59,8 @@ class SearchConfig:
         diversity: mean distance of two designs that is wanted, in edits.
         level: of the intervals, in (0, 1).
         minimise: whether a small target is wanted.
+        rounds: in which the best are drawn again in part, at most.
+        part: of a design that is drawn again.
         num_steps: of the sampler; None takes one for each token, at most 64.
         seed: of everything that is drawn.
     """
@@ -69,6 +74,8 @@ class SearchConfig:
     diversity: float = 0.0
     level: float = 0.9
     minimise: bool = False
+    rounds: int = 4
+    part: float = 0.3
     num_steps: int | None = None
     seed: int = 0
 
@@ -78,6 +85,10 @@ class SearchConfig:
                 raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if not (self.beyond and self.scales and self.strengths):
             raise ClarionError("beyond, scales and strengths must each name at least one value.")
+        if self.rounds < 0:
+            raise ClarionError(f"rounds must be 0 or more, got {self.rounds}.")
+        if not 0 < self.part < 1:
+            raise ClarionError(f"part must lie between 0 and 1, got {self.part}.")
         if not self.diversity >= 0:
             raise ClarionError(f"diversity must be 0 or more edits, got {self.diversity}.")
         if not 0 < self.level < 1:
@@ -111,30 +122,15 @@ class Trial:
     Args:
         setting: what was asked for.
         merit: median over the designs of the value that each most likely exceeds (falls below).
+        error: standard error of that median, were the designs drawn independently.
         diversity: mean distance of two of them.
         share_new: of the draws, those that are neither known nor drawn before.
     """
 
     setting: Setting
     merit: float
+    error: float
     diversity: float
-    share_new: float
-
-
-@dataclass(frozen=True, eq=False)
-class Draw:
-    """The best of what a setting gives, best first.
-
-    Args:
-        tokens: (n, length) int64.
-        texts: the sequences.
-        sure: the value that each most likely exceeds (falls below), (n,).
-        share_new: see `Trial`.
-    """
-
-    tokens: Tensor
-    texts: tuple[str, ...]
-    sure: Tensor
     share_new: float
 
 
@@ -196,55 +192,71 @@ class Search:
             for scale in config.scales:
                 attempt(Setting(asked, scale, first))
         best, num_worse = self._best(trials), 0
+        steered = [best]
         for strength in others:
             attempt(replace(best.setting, strength=strength))
+            steered.append(trials[-1])
             better = self._best([best, trials[-1]])
             num_worse = 0 if better is not best else num_worse + 1
             best = better
             if num_worse == PATIENCE:
-                break  # pushed off the model: what is stronger differs the more, and is worth less
-        drawn = self.draw(best.setting, config.num_designs)
-        low, high = self.judge.interval(drawn.tokens)
+                break  # pushed off the model
+        best = self._mildest(steered)
+        kept = self.draw(best.setting, config.num_designs)
+        low, high = self.judge.interval(kept.tokens)
         own = self.judge.predictor
         return Designs(
-            tokens=drawn.tokens,
-            texts=drawn.texts,
-            predicted=self.judge.predicted(drawn.tokens),
+            tokens=kept.tokens,
+            texts=kept.texts,
+            predicted=self.judge.predicted(kept.tokens),
             low=low,
             high=high,
-            said=None if own is None else own.of_tokens(drawn.tokens),
+            said=None if own is None else own.of_tokens(kept.tokens),
             setting=best.setting,
             trials=tuple(trials),
         )
 
-    def draw(self, setting: Setting, count: int, most_rounds: int = MOST_ROUNDS) -> Draw:
-        """The best of the new sequences that a setting gives and that keep the diversity.
+    def draw(self, setting: Setting, count: int) -> Kept:
+        """The best new sequences that a setting gives, and that keep the diversity, best first.
 
-        Args:
-            setting: what is asked for.
-            count: how many are wanted, out of `candidates` times as many.
-            most_rounds: of drawing so many, after which those that were found are enough.
+        They are the best of `candidates` times as many, and then of those and what comes of drawing
+        them again in part, as often as that makes them better.
         """
-        wanted = count * self.config.candidates
-        parts: list[Tensor] = []
-        texts: dict[str, None] = {}
-        num_drawn = 0
-        while len(texts) < wanted and num_drawn < most_rounds * wanted:
-            drawn = self._sample(setting, range(num_drawn, num_drawn + wanted))
+        wanted, diversity = count * self.config.candidates, self.config.diversity
+        pool, num_drawn = Pool(self.judge), 0
+        while len(pool) < wanted and num_drawn < MOST_ROUNDS * wanted:
+            pool.add(self._sample(setting, range(num_drawn, num_drawn + wanted)))
             num_drawn += wanted
-            parts.append(self._new(drawn, texts))
-        tokens, found, share = torch.cat(parts), tuple(texts), len(texts) / num_drawn
-        sure = self.judge.surely(tokens) if share else torch.empty(0, dtype=torch.float64)
-        merits = self.config.sign * sure
-        kept = best_apart(found, merits, count, self.config.diversity)
-        return Draw(tokens[kept], tuple(found[i] for i in kept), sure[kept], share)
+        kept = pool.best(count, diversity)
+        for _ in range(self.config.rounds):
+            numbers = range(num_drawn, num_drawn + wanted)
+            start = kept.tokens[torch.arange(wanted) % len(kept.tokens)]
+            pool.add(self._sample(setting, numbers, start))
+            num_drawn += wanted
+            better = pool.best(count, diversity)
+            if self.config.sign * (better.merit - kept.merit) <= 0:
+                break
+            kept = better
+        return kept
 
     def _try(self, setting: Setting) -> Trial:
-        drawn = self.draw(setting, self.config.num_trials, most_rounds=1)
-        if not drawn.texts:
-            return Trial(setting, -self.config.sign * torch.inf, 0.0, 0.0)
-        merit = float(drawn.sure.median())
-        return Trial(setting, merit, diversity(drawn.texts), drawn.share_new)
+        pool, count = Pool(self.judge), self.config.num_trials
+        num_drawn = count * self.config.candidates
+        pool.add(self._sample(setting, range(num_drawn)))
+        if not len(pool):
+            return Trial(setting, -self.config.sign * math.inf, 0.0, 0.0, 0.0)
+        kept, share = pool.best(count, self.config.diversity), len(pool) / num_drawn
+        return Trial(setting, kept.merit, kept.error, diversity(kept.texts), share)
+
+    def _mildest(self, trials: Sequence[Trial]) -> Trial:
+        """The first that reaches as much as the best, but for the best one's standard error.
+
+        What steers harder and gains nothing has learnt to please the predictors.
+        """
+        best = self._best(trials)
+        least = self.config.sign * best.merit - best.error
+        kept = [t for t in trials if t.diversity >= min(self.config.diversity, best.diversity)]
+        return next(t for t in kept if t.share_new and self.config.sign * t.merit >= least)
 
     def _best(self, trials: Sequence[Trial]) -> Trial:
         """The best of those that keep the diversity; the most diverse where none does.
@@ -261,7 +273,7 @@ class Search:
             return max(fresh, key=lambda trial: trial.diversity)
         return max(kept, key=lambda trial: self.config.sign * trial.merit)
 
-    def _sample(self, setting: Setting, indices: range) -> Tensor:
+    def _sample(self, setting: Setting, indices: range, start: Tensor | None = None) -> Tensor:
         steps = self.config.num_steps or min(64, *self.model.config.shape)
         rules: list[Guidance] = [CFG(setting.scale)]
         if setting.strength:
@@ -271,19 +283,8 @@ class Search:
             condition={TARGET: setting.asked},
             guidance=rules,
             num_steps=steps,
+            start=start,
+            start_time=self.config.part,
             seed=mix_seed(self.config.seed, "designs") % 2**31,
             batch_size=256,
         )
-
-    def _new(self, tokens: Tensor, seen: dict[str, None]) -> Tensor:
-        """Those whose texts are neither known nor seen; they are seen then, in their order."""
-        known, rows = self._known, []
-        for row, text in enumerate(self.judge.known.texts_of(tokens)):
-            if text and text not in known and text not in seen:
-                seen[text] = None
-                rows.append(row)
-        return tokens[rows]
-
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.judge.known.texts)

@@ -37,9 +37,7 @@ def best_apart(texts: Sequence[str], merits: Tensor, count: int, wanted: float) 
     return kept
 
 
-def _at_least_apart(
-    texts: Sequence[str], ranked: Sequence[int], count: int, apart: int
-) -> list[int]:
+def _at_least_apart(texts: Sequence[str], ranked: list[int], count: int, apart: int) -> list[int]:
     kept = ranked[:1]
     for i in ranked[1:]:
         if len(kept) == count:
