@@ -1,5 +1,7 @@
 """`clarion evaluate NAME SAMPLES`: how good samples are, in numbers with intervals.
 
+`clarion evaluate likelihood MODEL --data DATA`: how many bits a model needs for data.
+
 `clarion evaluate --compare A.json B.json`: by how much two cards differ, and whether by chance.
 """
 
