@@ -316,11 +316,11 @@ def test_settings_for_a_model():
 
 def test_data_of_another_shape_or_other_classes_are_refused():
     config = ClassifierConfig.of_model(model(), SMALL)
-    check_examples(config, Mixture())
+    check_examples(config, Mixture(), UNITS)
     with pytest.raises(DataError, match=r"shape \(2, 1\), the model's samples \(2, 4\).*--size"):
-        check_examples(replace(config, shape=(2, 4)), Mixture())
+        check_examples(replace(config, shape=(2, 4)), Mixture(), UNITS)
     with pytest.raises(DataError, match="do not tell 'kind'; conditions in them: label"):
-        check_examples(replace(config, label="kind"), Mixture())
+        check_examples(replace(config, label="kind"), Mixture(), UNITS)
     with pytest.raises(DataError, match=r"The classes of 'label' in the data are .*, the model's"):
-        check_examples(replace(config, classes=ClassEntry(3, ("a", "b", "c"))), Mixture())
-    check_examples(replace(config, classes=ClassEntry(3, dropout=0.5)), Mixture())
+        check_examples(replace(config, classes=ClassEntry(3, ("a", "b", "c"))), Mixture(), UNITS)
+    check_examples(replace(config, classes=ClassEntry(3, dropout=0.5)), Mixture(), UNITS)

@@ -15,13 +15,17 @@ class Codec(ABC):
     called: ClassVar[str]
     """What it is called in messages."""
 
+    def model_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape in model units of an example of this shape, without the batch; here the same."""
+        return shape
+
     @abstractmethod
     def encode(self, data: Tensor) -> Tensor:
-        """Data as they are stored, (batch, *shape), to model units."""
+        """Data as they are stored, (batch, *shape), to model units, (batch, *model_shape)."""
 
     @abstractmethod
     def decode(self, x0: Tensor) -> Tensor:
-        """Model units to data units, (batch, *shape); nothing is clipped."""
+        """Model units to data units, (batch, *shape) as they are stored; nothing is clipped."""
 
     def random(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Random data in model units: here standard normal numbers."""

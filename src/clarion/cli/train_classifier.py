@@ -53,8 +53,8 @@ def main(arguments: list[str]) -> int:
             classifier = ClassifierConfig.of_model(model, config.network, options.label)
         else:
             classifier = folder.read_classifier_config(run)
-        check_examples(classifier, examples)
         codec = folder.read_codec(source)
+        check_examples(classifier, examples, codec)
         return Prepared(classifier, codec, ClassifierObjective(classifier, codec, config.noise))
 
     fitted = None if place is None else fitted_of(place)

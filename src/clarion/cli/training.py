@@ -174,7 +174,8 @@ def train(
     described, codec, objective = prepare(config, examples, options.resume)
     validation = None
     if config.validation is not None:
-        fitted = Fitted(examples.condition_spec, examples.shape, codec)
+        shape = codec.model_shape(examples.shape)
+        fitted = Fitted(examples.condition_spec, shape, codec)
         with CountProgress() as progress:
             validation = config.validation.open(progress.count, fitted)
     trainer = Trainer(config, objective, examples, validation, codec, run, device)

@@ -11,6 +11,13 @@ from torch import Tensor
 
 from clarion.base.names import NameTable
 from clarion.baselines.tables import BASELINE_TABLES
+from clarion.domains.audio import recipes as audio
+from clarion.domains.audio.data import AudioData
+from clarion.domains.audio.sources import holds_sounds
+from clarion.domains.audio.writing import check_out as check_sound_out
+from clarion.domains.audio.writing import refuse_known
+from clarion.domains.audio.writing import refuse_to_read as refuse_to_read_sound
+from clarion.domains.audio.writing import write_samples as write_sounds
 from clarion.domains.image import baseline_recipes as image_baselines
 from clarion.domains.image import recipes as image
 from clarion.domains.image.data import ImageData
@@ -80,11 +87,19 @@ DOMAINS: NameTable[Domain] = NameTable(
             like=sequence.sequences_like,
             check=check_out,
         ),
+        "audio": Domain(
+            write=write_sounds,
+            read=refuse_to_read_sound,
+            known=refuse_known,
+            suffix=".wav",
+            like=audio.sounds_like,
+            check=check_sound_out,
+        ),
     },
 )
 
 DATA: NameTable[type[DataConfig]] = NameTable(
-    "kind of data", {"image": ImageData, "sequence": SequenceData}
+    "kind of data", {"audio": AudioData, "image": ImageData, "sequence": SequenceData}
 )
 
 ALL_TABLES = BASELINE_TABLES | {DataConfig: DATA}
@@ -103,6 +118,7 @@ RECIPES: NameTable[Callable[[], TrainingConfig]] = NameTable(
         "vae": image_baselines.vae,
         "sequences": sequence.sequences,
         "text": sequence.text,
+        "digits": audio.digits,
     },
 )
 
@@ -142,5 +158,8 @@ def data_of(place: Path) -> tuple[DataConfig, DataConfig | None]:
 
 
 def kind_of(source: str) -> type[DataConfig]:
-    """The kind of data a source holds: sequences in files of tables and texts, else pictures."""
+    """The kind of data a source holds: sounds; sequences in files of tables and texts; else
+    pictures."""
+    if holds_sounds(source):
+        return AudioData
     return SequenceData if is_sequence_file(source) else ImageData

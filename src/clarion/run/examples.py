@@ -28,7 +28,7 @@ class ExampleSet(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one example, without the batch."""
+        """Shape of one example as it is stored, without the batch."""
         ...
 
     @property
@@ -67,7 +67,7 @@ class Fitted:
 
     Args:
         condition_spec: what is known of each example.
-        shape: of one example, without the batch.
+        shape: of one example in model units, without the batch.
         codec: between the units of the data and those of the model.
     """
 

@@ -1,7 +1,7 @@
 """The layout of a run on disk.
 
 config.json        the model, how it was trained, schema and package version
-normalizer.json    what was fitted on the data; of tokens vocabulary.json
+normalizer.json    what was fitted on the data; called as its codec (`CODECS`)
 model.safetensors  averaged weights, ready to use
 log.jsonl          one line a report
 steps/00010000/    all that is needed to go on from there
@@ -18,6 +18,7 @@ from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError
 from clarion.base.names import NameTable
 from clarion.base.normalizer import Normalizer
+from clarion.base.sound import ComplexSpectrogram, LogMel
 from clarion.base.version import VERSION
 from clarion.base.vocabulary import Vocabulary
 from clarion.run.baseline_config import BaselineConfig, BaselineTrainConfig
@@ -30,7 +31,13 @@ from clarion.run.serialize import TABLES, Tables, from_json, to_json
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 CODECS: NameTable[type[Codec]] = NameTable(
-    "codec", {"normalizer": Normalizer, "vocabulary": Vocabulary}
+    "codec",
+    {
+        "normalizer": Normalizer,
+        "vocabulary": Vocabulary,
+        "complex_spectrogram": ComplexSpectrogram,
+        "log_mel": LogMel,
+    },
 )
 """Name of the file, without its ending -> what it holds."""
 
@@ -180,7 +187,7 @@ def _kind_of(content: Mapping[str, Any]) -> str:
 
 
 def write_codec(folder: Path, codec: Codec) -> None:
-    """Write `normalizer.json` or `vocabulary.json`."""
+    """Write `normalizer.json`, or what the file of this codec is called."""
     write_json(folder / f"{CODECS.name_of(codec)}.json", to_json(codec))
 
 
@@ -188,7 +195,7 @@ def read_codec(folder: Path) -> Codec:
     """Read what `write_codec` wrote.
 
     Raises:
-        CheckpointError: if there is neither file.
+        CheckpointError: if there is no such file.
     """
     path = next((p for name in CODECS if (p := folder / f"{name}.json").is_file()), None)
     path = folder / f"{next(iter(CODECS))}.json" if path is None else path

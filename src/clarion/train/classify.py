@@ -68,15 +68,16 @@ class ClassifierObjective(Objective[AnyClassifier]):
         return log_p.gather(1, condition.values[self.config.label][:, None]).squeeze(1)
 
 
-def check_examples(config: ClassifierConfig, examples: ExampleSet) -> None:
+def check_examples(config: ClassifierConfig, examples: ExampleSet, codec: Codec) -> None:
     """Refuse data that are not of a classifier's shape and classes.
 
     Raises:
         DataError: with what they are and should be.
     """
-    if examples.shape != config.shape:
+    shape = codec.model_shape(examples.shape)
+    if shape != config.shape:
         raise DataError(
-            f"The data have shape {examples.shape}, the model's samples {config.shape}; a "
+            f"The data have shape {shape}, the model's samples {config.shape}; a "
             "classifier has to see what the model makes. Set --size, --resize and --channels."
         )
     given = examples.condition_spec.get(config.label)

@@ -298,7 +298,7 @@ def model_config(config: TrainConfig, examples: ExampleSet, codec: Codec) -> Mod
     if len(examples) < 2:
         raise DataError(f"Training needs at least 2 examples, got {len(examples)}.")
     return ModelConfig(
-        examples.shape,
+        codec.model_shape(examples.shape),
         spec,
         config.network,
         config.process.of_data(codec),

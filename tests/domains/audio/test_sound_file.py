@@ -70,6 +70,8 @@ def test_flat_peaks_are_found():
     assert Sound(np.clip(2 * samples, -1, 1), RATE_HZ).is_clipped
     assert not Sound(np.clip(2 * samples, -1, 1) / 2, RATE_HZ).is_clipped  # loud sounds only
     assert not Sound(np.zeros(RATE_HZ), RATE_HZ).is_clipped
+    assert not Sound(np.ones(1), RATE_HZ).is_clipped  # too short to be flat
+    assert Sound(np.ones(4), RATE_HZ).is_clipped
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 44_100, 48_000])

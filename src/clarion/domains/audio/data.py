@@ -1,0 +1,140 @@
+"""Which sounds to train on: the config that is saved with a run, and how it is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from clarion.base.errors import ClarionError, DataError
+from clarion.base.sound import ComplexSpectrogram, LogMel, Spectrogram
+from clarion.domains.audio.reading import read_sound_set
+from clarion.domains.audio.report import SoundReport
+from clarion.domains.audio.sound_set import SoundSet
+from clarion.domains.audio.sources import open_source
+from clarion.run.columns import ColumnReader, parse_requests
+from clarion.run.columns.rows import check_rules, choose_rows
+from clarion.run.examples import DataConfig, Fitted, OnProgress
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class AudioData(DataConfig):
+    """Sounds, and what is done to them before a model sees them.
+
+    Args:
+        source: a folder of .wav, .flac and .ogg files at any depth, one such file, a parquet file,
+            or a folder of them. Columns tell what is known of each: those of the table or of
+            `metadata.csv`; of files in folders `label`, the name of the folder; in the layout of
+            LibriSpeech `speaker`, `chapter` and `text`.
+        name_pattern: what the names of files tell, as columns: "{digit}_{speaker}_{index}"; of
+            tables nothing.
+        audio_column: of the sounds in a table; None finds it.
+        rows: which of them are used, by their columns: "index!=0-4", "speaker=theo,george".
+        conditions: what a model shall be conditioned on, out of the columns: NAME=KIND or
+            NAME=KIND:COLUMN, such as "digit=class" or "caption=text".
+        sample_rate_hz: to which all are brought; None takes that of the files, which must be one.
+        duration_s: to which all are cut, or filled up with silence; None takes the longest.
+        level_dbfs: root mean square to which each is brought; None leaves them as loud as they are.
+        mix_down: take the mean of channels that differ, rather than refusing them.
+        seen_as: what the model sees of a sound: "log_mel" (small, phases are found again) or
+            "complex_spectrogram" (large, exact).
+        window_samples: length of a frame.
+        hop_samples: from one frame to the next.
+        num_bands: of log-mel.
+        floor_dbfs: of log-mel: level below which there is silence.
+        exponent: of complex spectrograms: power to which magnitudes are raised.
+        memory_limit_gib: larger data sets are refused.
+    """
+
+    domain: ClassVar[str] = "audio"
+
+    source: str
+    name_pattern: str | None = None
+    audio_column: str | None = None
+    rows: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    sample_rate_hz: int | None = None
+    duration_s: float | None = None
+    level_dbfs: float | None = None
+    mix_down: bool = False
+    seen_as: Literal["log_mel", "complex_spectrogram"] = "log_mel"
+    window_samples: int = 512
+    hop_samples: int = 256
+    num_bands: int = 64
+    floor_dbfs: float = -70.0
+    exponent: float = 0.5
+    memory_limit_gib: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            raise DataError("source must name a folder, a file of sound, or parquet files.")
+        if self.sample_rate_hz is not None and self.sample_rate_hz < 1:
+            raise DataError(f"sample_rate_hz must be at least 1, got {self.sample_rate_hz}.")
+        if self.duration_s is not None and not 0 < self.duration_s < float("inf"):
+            raise DataError(f"duration_s must be above 0 and finite, got {self.duration_s}.")
+        if self.level_dbfs is not None and not self.level_dbfs <= 0:
+            raise DataError(f"level_dbfs must be at most 0, got {self.level_dbfs}.")
+        if not self.memory_limit_gib > 0:
+            raise DataError(f"memory_limit_gib must be above 0, got {self.memory_limit_gib}.")
+        check_rules(self.rows)
+        parse_requests(self.conditions)
+        self._codec(sample_rate_hz=self.sample_rate_hz or 16_000, num_samples=1)
+
+    @property
+    def requests(self) -> dict[str, ColumnReader]:
+        """Which conditions are read from columns, and how."""
+        return parse_requests(self.conditions)
+
+    def open(self, on_progress: OnProgress | None = None, fitted: Fitted | None = None) -> SoundSet:
+        """Decode and check all sounds, into memory.
+
+        Args:
+            on_progress: called with (sounds done, sounds in all) while reading.
+            fitted: on the data to train on, where these are others: they are brought to its rate
+                and length; None fits all on these.
+
+        Raises:
+            DataError: if there are no such data, they cannot be used as they are, or hold what
+                those to train on do not.
+        """
+        source = open_source(
+            self.source, name_pattern=self.name_pattern, audio_column=self.audio_column
+        )
+        codec = None if fitted is None else fitted.codec
+        assert codec is None or isinstance(codec, Spectrogram), "that is what sounds have"
+        return read_sound_set(
+            source,
+            choose_rows(source, self.rows),
+            sample_rate_hz=self.sample_rate_hz if codec is None else codec.sample_rate_hz,
+            num_samples=None if codec is None else codec.num_samples,
+            duration_s=self.duration_s,
+            level_dbfs=self.level_dbfs,
+            mix_down=self.mix_down,
+            requests=self.requests,
+            spec=None if fitted is None else fitted.condition_spec,
+            memory_limit_bytes=int(self.memory_limit_gib * 2**30),
+            on_progress=on_progress,
+        )
+
+    def fit_codec(self, examples: SoundSet) -> Spectrogram:
+        """What the model sees of a sound, with the scale of these."""
+        (num_samples,) = examples.shape
+        parts = torch.arange(len(examples)).split(BATCH)
+        try:
+            codec = self._codec(examples.sample_rate_hz, num_samples)
+            return codec.fitted(examples.batch(part)[0] for part in parts)
+        except ClarionError as error:
+            raise DataError(f"{self.source}: {error}") from None
+
+    def describe(self, examples: SoundSet) -> SoundReport:
+        """Count, hours, rates, lengths, levels, clipping, silence, duplicates, conditions."""
+        return SoundReport.measure(examples)
+
+    def _codec(self, sample_rate_hz: int, num_samples: int) -> Spectrogram:
+        sizes = (sample_rate_hz, num_samples, self.window_samples, self.hop_samples)
+        if self.seen_as == "log_mel":
+            return LogMel(*sizes, self.num_bands, self.floor_dbfs)
+        return ComplexSpectrogram(*sizes, self.exponent)

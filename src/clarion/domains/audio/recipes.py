@@ -1,0 +1,51 @@
+"""Trainings of sound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clarion.domains.audio.data import AudioData
+from clarion.domains.image.recipes import NOT_NAMED
+from clarion.nets.unet import UNetConfig
+from clarion.run.config import ModelConfig, OptimizerConfig, TrainConfig
+
+DIGITS = AudioData(
+    source=NOT_NAMED,
+    name_pattern="{digit}_{speaker}_{index}",
+    rows=("index!=0-4",),
+    conditions=("digit=class", "speaker=class"),
+    sample_rate_hz=8000,
+    duration_s=1.008,  # 64 frames
+    level_dbfs=-25.0,
+    window_samples=256,
+    hop_samples=128,
+    num_bands=64,
+)
+
+
+def digits() -> TrainConfig:
+    """Spoken digits by digit and speaker, as the Free Spoken Digit Dataset has them, at 8 kHz."""
+    return TrainConfig(
+        data=DIGITS,
+        validation=replace(DIGITS, rows=("index=0-4",)),
+        network=UNetConfig(
+            base_channels=64,
+            channel_multipliers=(1, 2, 2),
+            blocks_per_level=1,
+            attention_levels=(2,),
+            head_width=64,
+            dropout=0.1,
+        ),
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=100, decay_from=0.3),
+        batch_size=48,
+        num_steps=1600,
+        validation_examples=300,
+        validate_every=800,
+        checkpoint_every=400,
+        precision="float32",
+    )
+
+
+def sounds_like(model: ModelConfig) -> AudioData:
+    """Sounds, not yet named; the model's codec says how they are read."""
+    return AudioData(source=NOT_NAMED)

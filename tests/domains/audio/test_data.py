@@ -1,0 +1,144 @@
+"""Sounds of any rate, length and level come out as those of one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from clarion.base.errors import DataError
+from clarion.base.sound import ComplexSpectrogram, LogMel
+from clarion.domains.audio.data import AudioData
+from clarion.domains.tables import ALL_TABLES, kind_of
+from clarion.run.examples import Fitted
+from clarion.run.serialize import from_json, to_json
+
+soundfile = pytest.importorskip("soundfile")
+
+PATTERN = "{digit}_{speaker}_{index}"
+
+
+def digits(folder: Path, **settings) -> AudioData:
+    given = {"window_samples": 64, "hop_samples": 32, "num_bands": 8} | settings
+    return AudioData(str(folder), name_pattern=PATTERN, **given)
+
+
+def test_rows_conditions_and_lengths(spoken: Path):
+    config = digits(spoken, rows=("index!=0-1",), conditions=("digit=class", "speaker=class"))
+    sounds = config.open()
+    assert len(sounds) == 8
+    assert sounds.shape == (round(0.18 * 8000),)
+    waveforms, condition = sounds.batch(torch.tensor([0, 7]))
+    assert condition.values["digit"].tolist() == [0, 1]
+    assert condition.values["speaker"].tolist() == [0, 1]
+    expected, _ = soundfile.read(spoken / "0_ann_2.wav")
+    np.testing.assert_allclose(waveforms[0, : len(expected)], expected, atol=1e-7)
+    assert (waveforms[0, len(expected) :] == 0).all()
+    test = replace(config, rows=("index=0-1", "speaker=bob")).open(
+        fitted=Fitted(sounds.condition_spec, (8, 2), config.fit_codec(sounds))
+    )
+    assert len(test) == 4
+    assert test.shape == sounds.shape  # that of the data to train on
+    assert test.condition_spec == sounds.condition_spec
+
+
+def test_rates_and_levels_are_brought_together(write_tone, tmp_path: Path):
+    pytest.importorskip("soxr")
+    write_tone("mixed/a.wav", 440, 0.5, 16_000, 0)
+    write_tone("mixed/b.wav", 440, 0.5, 44_100, 0)
+    config = AudioData(str(tmp_path / "mixed"), window_samples=64, hop_samples=32, num_bands=8)
+    with pytest.raises(DataError, match=r"differ in rate: .*16000 Hz, .* has 44100 Hz"):
+        config.open()
+    sounds = replace(config, sample_rate_hz=8000, level_dbfs=-20.0, duration_s=0.5).open()
+    assert sounds.sample_rate_hz == 8000
+    one, other = sounds.waveforms
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-4)
+    assert float(one.square().mean().sqrt()) == pytest.approx(0.1, rel=1e-3)
+
+
+def test_one_sample_and_silence_are_read(tmp_path: Path):
+    soundfile.write(tmp_path / "one.wav", np.array([0.5]), 8000)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(400), 8000)
+    loud = np.clip(3 * np.sin(np.arange(800) * 0.3), -1, 1)
+    soundfile.write(tmp_path / "loud.wav", loud, 8000, "PCM_U8")
+    soundfile.write(tmp_path / "again.wav", loud, 8000, "PCM_U8")
+    config = AudioData(str(tmp_path), window_samples=64, hop_samples=32, num_bands=8)
+    sounds = config.open()
+    report = config.describe(sounds)
+    assert report.num_silent == 1
+    assert report.silent[0].endswith("silence.wav")
+    assert report.num_clipped == 2
+    assert report.duplicates.num_surplus == 1
+    assert report.hours == pytest.approx((1 + 400 + 1600) / 8000 / 3600)
+    json.dumps(report.to_json())
+    console = Console(width=100, record=True)
+    console.print(report)
+    text = console.export_text()
+    assert "sounds" in text
+    assert "silence.wav" in text
+    only = replace(config, rows=("label=x",))
+    with pytest.raises(DataError, match="no column 'label'"):
+        only.open()
+
+
+def test_bad_files_are_named(tmp_path: Path, write_tone):
+    write_tone("bad/good.wav")
+    (tmp_path / "bad" / "text.wav").write_text("no sound")
+    stereo = np.stack([np.ones(100) * 0.1, np.zeros(100)], 1)
+    soundfile.write(tmp_path / "bad" / "stereo.wav", stereo, 8000, "FLOAT")
+    config = AudioData(str(tmp_path / "bad"))
+    with pytest.raises(DataError, match=r"2 of 3 sounds cannot be used.*stereo\.wav.*text\.wav"):
+        config.open()
+    (tmp_path / "bad" / "text.wav").unlink()
+    mixed = replace(config, mix_down=True).open()
+    torch.testing.assert_close(mixed.waveforms[1, :100], torch.full((100,), 0.05))
+
+
+def test_the_codec_is_what_was_asked_for(spoken: Path):
+    config = digits(spoken)
+    codec = config.fit_codec(config.open())
+    assert isinstance(codec, LogMel)
+    assert codec.model_shape(config.open().shape) == (8, 46)
+    exact = replace(config, seen_as="complex_spectrogram")
+    sounds = exact.open()
+    codec = exact.fit_codec(sounds)
+    assert isinstance(codec, ComplexSpectrogram)
+    waveforms, _ = sounds.batch(torch.arange(16))
+    torch.testing.assert_close(codec.decode(codec.encode(waveforms)), waveforms, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"source": ""}, "source must name"),
+        ({"duration_s": 0.0}, "duration_s must be above 0"),
+        ({"sample_rate_hz": 0}, "sample_rate_hz must be at least 1"),
+        ({"level_dbfs": 3.0}, "level_dbfs must be at most 0"),
+        ({"rows": ("index",)}, "rows are written NAME=VALUES"),
+        ({"window_samples": 511}, "window_samples must be even"),
+        ({"num_bands": 0}, "num_bands must be at least 1"),
+        ({"conditions": ("digit",)}, "conditions are written"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        AudioData(**{"source": "x"} | settings)
+
+
+def test_rows_that_leave_nothing_are_said(spoken: Path):
+    with pytest.raises(DataError, match="leaves none of 16 examples; values of speaker are ann, b"):
+        digits(spoken, rows=("speaker=eve",)).open()
+    with pytest.raises(DataError, match=r"take .* GiB; set duration_s"):
+        digits(spoken, memory_limit_gib=1e-6).open()
+
+
+def test_a_config_is_saved_and_found_by_what_a_folder_holds(spoken: Path):
+    config = digits(spoken, rows=("index=0-1",), conditions=("digit=class",))
+    assert from_json(AudioData, to_json(config, ALL_TABLES), "here", ALL_TABLES) == config
+    assert kind_of(str(spoken)) is AudioData
+    assert kind_of(str(spoken / "0_ann_0.wav")) is AudioData
