@@ -123,6 +123,15 @@ def test_on_the_dirac_gan_it_contracts_as_fast_as_the_theory_says(gamma: float) 
         assert distances[-1] > distances[0]
 
 
+def test_it_begins_with_samples_that_differ_and_of_about_unit_variance() -> None:
+    torch.manual_seed(0)
+    for shape, patch in (((1, 8, 8), 1), ((3, 16, 16), 2)):
+        config = UNetConfig(32, (1, 2), 1, (), patch_size=patch)
+        model = AdversarialObjective(BaselineConfig(shape, {}, GAN(config, 8))).build()
+        made = model.generate(torch.randn(200, 8), encode_condition({}, {}, 200))
+        assert 0.1 < made.std(0).mean().item() < 2
+
+
 def test_a_validation_says_that_a_critic_without_weight_tells_nothing() -> None:
     goal = objective()
     model = goal.build()

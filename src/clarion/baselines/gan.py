@@ -54,7 +54,7 @@ class GAN(Baseline):
 
     network: UNetConfig = field(default_factory=lambda: UNetConfig(attention_levels=()))
     latent_size: int = 64
-    gamma: float = 0.5
+    gamma: float = 1.0
 
     def __post_init__(self) -> None:
         check_whole("latent_size", self.latent_size, 1)

@@ -207,7 +207,7 @@ class UNet(WayDown):
                 self.up.append(self.block(c + skips.pop(), w, level))
                 c = w
         self.leave_norm = ChannelNorm(c)
-        self.leave = leaving(config, dims, c, channels)
+        self.leave = zeroed(leaving(config, dims, c, channels))
         self.to(memory_format=self.memory_format)  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
@@ -226,10 +226,8 @@ class UNet(WayDown):
 
 
 def leaving(config: UNetConfig, dims: int, c_in: int, channels: int) -> nn.Module:
-    """The last layer: from features at full resolution to samples; it starts at zero."""
+    """The last layer: from features at full resolution to samples."""
     patch = config.patch_size
-    return zeroed(
-        convolution(dims, c_in, channels, 3)
-        if patch == 1
-        else _TRANSPOSED[dims](c_in, channels, patch, stride=patch)
-    )
+    if patch == 1:
+        return convolution(dims, c_in, channels, 3)
+    return _TRANSPOSED[dims](c_in, channels, patch, stride=patch)

@@ -49,6 +49,9 @@ class Encoder(WayDown):
 class Decoder(nn.Module):
     """A vector to a sample.
 
+    Unlike a U-Net it does not start at zero: a critic would tell a generator whose samples are all
+    one from data without a slope at either, from which the generator would learn nothing.
+
     Args:
         config: sizes.
         shape: of a sample, as for a U-Net.

@@ -100,13 +100,13 @@ def vae() -> BaselineTrainConfig:
 def gan_like(training: TrainConfig) -> BaselineTrainConfig:
     """A GAN with the sizes of a training's U-Net, without attention.
 
-    Adam has no momentum, as is usual where two networks descend against each other, and a tenth of
-    the learning rate; the gradient, which the penalty keeps in bounds, is not shortened.
+    Adam has no momentum, as is usual where two networks descend against each other, and half the
+    learning rate; the gradient, which the penalty keeps in bounds, is not shortened.
     Source of the optimiser: Huang et al. 2025, arXiv 2501.05441, appendix D.
     """
     optimizer = replace(
         training.optimizer,
-        learning_rate=0.2 * training.optimizer.learning_rate,
+        learning_rate=0.5 * training.optimizer.learning_rate,
         betas=(0.0, 0.99),
         clip_norm=None,
     )
