@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -28,8 +29,11 @@ def finish(trainer, stop_after=None):
 
 
 @pytest.mark.parametrize("stops", [(3,), (2, 5), (1, 1, 6)])
-def test_a_resumed_training_is_the_unbroken_one_bit_for_bit(make_trainer, same, stops):
+@pytest.mark.parametrize("matrices", ["adamw", "muon"])
+def test_a_resumed_training_is_the_unbroken_one_bit_for_bit(make_trainer, same, stops, matrices):
     """With dropout, hidden conditions, attention and weights that lie channels last in memory."""
+    optimizer = replace(make_trainer("x").config.optimizer, matrices=matrices)
+    make_trainer = partial(make_trainer, optimizer=optimizer)
     unbroken = finish(make_trainer("unbroken"))
     for stop in stops:
         part = make_trainer("broken")

@@ -122,7 +122,7 @@ class LossConfig(LevelsConfig):
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW and its learning rate over time.
+    """AdamW, or Muon and AdamW, and their learning rate over time.
 
     Args:
         learning_rate: the highest it gets.
@@ -132,6 +132,8 @@ class OptimizerConfig:
         betas: of Adam.
         weight_decay: decoupled, on matrices and convolutions only.
         clip_norm: gradients longer than this are shortened to it; None never.
+        matrices: what optimises the matrices of blocks: "adamw", or "muon", with which transformers
+            learn in fewer steps.
     """
 
     learning_rate: float = 3e-4
@@ -141,6 +143,7 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
     clip_norm: float | None = 1.0
+    matrices: Literal["adamw", "muon"] = field(default="adamw", metadata={"optional": True})
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < math.inf:

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -125,16 +126,18 @@ def load_checkpoint(
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {
         f"{number}.{name}": value
-        for number, values in optimizer.state_dict()["state"].items()
-        for name, value in values.items()
+        for number, (_, parameter) in enumerate(_parameters(optimizer))
+        for name, value in optimizer.state[parameter].items()
     }
 
 
 def _expected_moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What Adam keeps of each parameter, in the memory layout that its fused step needs."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    """What is kept of each parameter, in the memory layout that the fused step of Adam needs."""
     expected: dict[str, Tensor] = {}
-    for number, parameter in enumerate(parameters):
+    for number, (group, parameter) in enumerate(_parameters(optimizer)):
+        if "momentum" in group:  # of Muon
+            expected[f"{number}.momentum_buffer"] = torch.zeros_like(parameter)
+            continue
         expected[f"{number}.step"] = torch.zeros((), device=parameter.device)
         expected[f"{number}.exp_avg"] = torch.zeros_like(parameter)
         expected[f"{number}.exp_avg_sq"] = torch.zeros_like(parameter)
@@ -142,10 +145,14 @@ def _expected_moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
+    parameters = [parameter for _, parameter in _parameters(optimizer)]
     for key, tensor in _expected_moments(optimizer).items():
         number, _, name = key.partition(".")
         # Copied into place, not taken as read: a file holds rows first, a picture network's weights
         # lie channels last, and the fused step walks both through memory in one go.
-        state.setdefault(int(number), {})[name] = tensor.copy_(moments[key])
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+        optimizer.state[parameters[int(number)]][name] = tensor.copy_(moments[key])
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[tuple[dict[str, Any], nn.Parameter]]:
+    """All parameters in their order, each with its group."""
+    return [(group, p) for group in optimizer.param_groups for p in group["params"]]

@@ -28,11 +28,26 @@ def test_the_diversity_is_met_and_the_best_come_first(wanted: float) -> None:
     assert diversity(texts) >= wanted
     assert kept[0] == int(merits.argmax())
     assert (merits[kept].diff() <= 0).all()
-    # Whatever better one was left out is closer to one that is kept than any two of these are.
+    # Whatever better one was left out is closer to one that is kept than one edit more than the
+    # closest two of these.
     apart = min(distances([a], [b]).item() for a, b in itertools.combinations(texts, 2))
     for i in range(len(POOL)):
         if i not in kept and merits[i] > merits[kept[-1]]:
-            assert distances([POOL[i]], texts).min() < max(apart, 1)
+            assert distances([POOL[i]], texts).min() < max(apart, 1) + 1
+
+
+def test_no_more_is_given_up_than_the_diversity_takes() -> None:
+    """Many different wishes are met closely, and the more is wished the less good they are."""
+    pool = tuple("".join(letters) for letters in itertools.product("ABC", repeat=7))
+    merits = merits_of(pool)
+    found = {}
+    for wanted in (2.0, 2.5, 3.0, 3.5, 3.8):
+        kept = best_apart(pool, merits, 30, wanted)
+        reached = diversity([pool[i] for i in kept])
+        found[wanted] = float(merits[kept].mean())
+        assert reached >= wanted
+        assert reached < wanted + 0.3 or found[wanted] == float(merits.topk(30).values.mean())
+    assert sorted(found.values(), reverse=True) == list(found.values())
 
 
 def test_without_a_diversity_they_are_the_best() -> None:

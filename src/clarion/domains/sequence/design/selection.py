@@ -13,8 +13,9 @@ def best_apart(texts: Sequence[str], merits: Tensor, count: int, wanted: float) 
     """The best sequences whose mean distance is at least `wanted`, best first.
 
     They are taken from the best down, each unless it is closer to one that was taken than some
-    number of edits: the least number at which their mean distance is what is wanted. So none is
-    there for its distance alone, as it might be if the mean were all that counted.
+    number of edits: the least number at which their mean distance is what is wanted, and for as few
+    of the first as that takes; for the others it is one edit less. So none is there for its
+    distance alone, as it might be if the mean were all that counted.
 
     Args:
         texts: all there are to choose from, all different.
@@ -27,21 +28,39 @@ def best_apart(texts: Sequence[str], merits: Tensor, count: int, wanted: float) 
         are those that come closest to it.
     """
     ranked = merits.argsort(descending=True).tolist()
+    places = {number: place for place, number in enumerate(ranked)}
+
+    def spread(kept: list[int]) -> float:
+        return diversity([texts[i] for i in kept])
+
     kept, apart = ranked[:count], 1
-    while len(kept) > 1 and diversity([texts[i] for i in kept]) < wanted:
+    while len(kept) > 1 and spread(kept) < wanted:
         apart += 1
-        farther = _at_least_apart(texts, ranked, count, apart)
+        farther = _filled(texts, ranked, count, apart, [])
         if len(farther) < len(kept):
-            break
+            return kept
+        if spread(farther) >= wanted:
+            few, many = 0, count
+            while many - few > 1:
+                middle = (few + many) // 2
+                mixed = _filled(texts, ranked, count, apart - 1, farther[:middle])
+                few, many = (few, middle) if spread(mixed) >= wanted else (middle, many)
+            farther = _filled(texts, ranked, count, apart - 1, farther[:many])
         kept = farther
-    return kept
+    return sorted(kept, key=places.__getitem__)
 
 
-def _at_least_apart(texts: Sequence[str], ranked: list[int], count: int, apart: int) -> list[int]:
-    kept = ranked[:1]
-    for i in ranked[1:]:
+def _filled(
+    texts: Sequence[str], ranked: list[int], count: int, apart: int, first: list[int]
+) -> list[int]:
+    """Some that are taken, and the best of those so far apart from all that are, up to `count`."""
+    kept = list(first)
+    taken = set(first)
+    for i in ranked:
         if len(kept) == count:
             break
-        if distances([texts[i]], [texts[k] for k in kept]).min() >= apart:
+        if i not in taken and (
+            not kept or distances([texts[i]], [texts[k] for k in kept]).min() >= apart
+        ):
             kept.append(i)
     return kept
