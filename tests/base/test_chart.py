@@ -44,3 +44,11 @@ def test_it_is_a_png_with_its_title():
 def test_series_of_unlike_lengths_are_refused():
     with pytest.raises(ValueError, match="as many x as y"):
         Series("a", [1, 2], [3])
+
+
+@pytest.mark.parametrize("x", [[1.0, 2.0], ["one", "two"]])
+def test_an_interval_may_be_uneven(x):
+    series = Series("", x, [10.0, 20.0], error=[(1.0, 2.0), (3.0, 4.0)])
+    (axes,) = Chart("t", "x", "y", [series]).draw().axes
+    drawn = axes.collections[0].get_segments()
+    assert [[y for _, y in ends] for ends in drawn] == [[9.0, 12.0], [17.0, 24.0]]

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 Role: TypeAlias = Literal["measured", "predicted", "bound"]
 
@@ -35,7 +37,8 @@ class Series:
         y: as many numbers.
         role: how it is drawn.
         hue: number of its colour; what belongs together has the same.
-        error: half the width of an interval round each y; None where there is none to show.
+        error: half the width of an interval round each y, or how far it goes (below, above) each;
+            None where there is none to show.
     """
 
     label: str
@@ -43,12 +46,17 @@ class Series:
     y: Sequence[float]
     role: Role = "measured"
     hue: int = 0
-    error: Sequence[float] | None = None
+    error: Sequence[float] | Sequence[tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
         sizes = {len(self.x), len(self.y), len(self.y if self.error is None else self.error)}
         if len(sizes) > 1:
             raise ValueError(f"{self.label!r} must have as many x as y and errors, got {sizes}.")
+
+    @property
+    def spread(self) -> NDArray[np.float64] | None:
+        """The errors, (points,) or (2, points), below and above."""
+        return None if self.error is None else np.transpose(np.asarray(self.error, np.float64))
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ class Chart:
                 [words.index(str(x)) + shift for x in series.x],
                 series.y,
                 width,
-                yerr=series.error,
+                yerr=series.spread,
                 label=series.label,
                 color=COLOURS[series.hue % len(COLOURS)],
                 alpha=1.0 if series.role == "measured" else 0.45,
@@ -133,5 +141,5 @@ def _draw_points(axes: Axes, series: Series) -> None:
         axes.plot(x, series.y, label=series.label, color=colour, **style)
     else:
         axes.errorbar(
-            x, series.y, series.error, label=series.label, color=colour, capsize=2, **style
+            x, series.y, series.spread, label=series.label, color=colour, capsize=2, **style
         )

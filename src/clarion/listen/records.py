@@ -19,6 +19,7 @@ MOST_BYTES = 64 * 1024
 
 MOST_COMMENT = 2000  # characters
 TRIPLES = 6  # of tones in the headphone check
+TONES_TO_PASS = 5  # of them, from Woods et al. 2017, doi 10.3758/s13414-017-1361-2
 LONGEST_S = 24 * 3600.0
 
 

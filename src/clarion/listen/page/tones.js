@@ -5,7 +5,6 @@
 
 const TONE = { frequencyHz: 200, lengthS: 1.0, pauseS: 0.5, rampS: 0.1, level: 0.2, softerDb: 6 };
 const TRIPLES = 6;
-const TRIPLES_TO_PASS = 5;
 
 /** The three tones one after another, two channels; `kinds` says which is "softer", "opposite". */
 function tones(context, kinds) {

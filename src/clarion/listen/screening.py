@@ -1,0 +1,49 @@
+"""Who is left out, and why; decided by rules stated before the test, blind to what is compared.
+
+Source: ITU-R BS.1534-3 2015, section 4.1.2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarion.listen.records import TONES_TO_PASS
+from clarion.listen.responses import Listener, Responses
+from clarion.listen.study import ANCHOR
+
+
+def reasons(responses: Responses) -> list[tuple[str, ...]]:
+    """For each listener all reasons to leave him out; none for who stays."""
+    study, rules = responses.study, responses.study.screening
+    found: list[list[str]] = [_of_conduct(responses, listener) for listener in responses.listeners]
+    if study.shown != "all" or study.reference is None:
+        return [tuple(words) for words in found]
+    (scale,) = study.scales
+    below = share_of_misses(responses.of(scale, study.reference) < rules.reference_below)
+    tables = [(below, f"rated the hidden reference under {rules.reference_below:g}")]
+    if study.has_anchor:
+        above = share_of_misses(responses.of(scale, ANCHOR) > rules.anchor_above)
+        tables.append((above, f"rated the anchor over {rules.anchor_above:g}"))
+    for shares, what in tables:
+        for words, share in zip(found, shares, strict=True):
+            if share * len(responses.items) > 1 and share > rules.share_of_items:
+                words.append(f"{what} on {100 * share:.0f} % of the items")
+    return [tuple(words) for words in found]
+
+
+def share_of_misses(misses: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Of the items, for each listener, (listeners,)."""
+    return misses.mean(1)
+
+
+def _of_conduct(responses: Responses, listener: Listener) -> list[str]:
+    rules = responses.study.screening
+    found = []
+    if listener.missed_traps > rules.max_missed_traps:
+        found.append(f"missed {listener.missed_traps} of {responses.study.traps} traps")
+    if rules.require_headphones:
+        passed = (listener.tones_right or 0) >= TONES_TO_PASS
+        if listener.device != "headphones" or (responses.study.headphone_check and not passed):
+            found.append("did not pass the headphone check")
+    return found
