@@ -43,15 +43,14 @@ class Judge:
     """
 
     def __init__(self, features: Tensor, labels: Tensor, num_classes: int) -> None:
-        x = features.double()
-        self._centre = x.mean(0)
-        x = x - self._centre
+        self._centre = features.double().mean(0)
+        x = features.double() - self._centre
         is_of = F.one_hot(labels, num_classes).double()
         means = (is_of.mT @ x) / is_of.sum(0)[:, None]
-        within = x - means[labels]
-        S = within.mT @ within / len(x)
+        x -= means[labels]  # in place: rows of thousands of features take much memory
+        S = x.mT @ x / len(x)
         variance = S.trace() / len(S)
-        shrinkage = _shrinkage(within, S, variance)
+        shrinkage = _shrinkage(x, S, variance)
         shrunk = (1 - shrinkage) * S
         # A feature that never varies, of data that never do, has no scale: anything above 0 will do
         shrunk.diagonal().add_(shrinkage * variance + torch.finfo(S.dtype).eps * (variance or 1))

@@ -157,9 +157,13 @@ class ImageEvaluation(Evaluation):
                 f"{reference.shape}; bring both to one with size, resize and channels."
             )
         classes = self._classes(samples, reference)
+        known_by, known = content_hash(reference), None
+        if self.metrics:  # before the samples: by groups, moments of both at once take much memory
+            known = self._reference(reference, known_by, extractor, on_progress)
         drawn = self._gather(samples, extractor, on_progress)
-        known_by = content_hash(reference)
-        found = self._measure(drawn, reference, known_by, extractor, classes, on_progress)
+        found = {}
+        if known is not None:
+            found = self._measure(drawn, *known, extractor, classes, on_progress)
         basis = self._basis(reference, known_by, extractor)
         if classes is not None:
             basis["classes sha256"] = classes.sha256
@@ -248,26 +252,22 @@ class ImageEvaluation(Evaluation):
     def _measure(
         self,
         drawn: Gathered,
-        reference: Pictures,
-        known_by: str,
+        known: Gathered,
+        moments: Moments | None,
         extractor: Extractor,
         classes: _Classes | None,
         on_progress: OnProgress,
     ) -> dict[str, Metric]:
         found: dict[str, Metric] = {}
-        if not self.metrics:
-            return found
-        known, moments = self._reference(reference, known_by, extractor, on_progress)
-        real = known.kept
         is_inception = isinstance(extractor, Inception)
         if moments is not None:
             name = "fid" if is_inception else "frechet"
             found |= frechet_metrics(drawn.moments, moments, on_progress, name)
         if "kid" in self.metrics:
             name = "kid" if is_inception else "kernel"
-            found[name] = kernel_metric(drawn.kept, real, on_progress)
+            found[name] = kernel_metric(drawn.kept, known.kept, on_progress)
         if "prdc" in self.metrics:
-            found |= manifold_metrics(drawn.kept, real, self.k, on_progress)
+            found |= manifold_metrics(drawn.kept, known.kept, self.k, on_progress)
         if classes is not None:
             both = classes.of(drawn, known)
             if "adherence" in self.metrics:
