@@ -119,7 +119,7 @@ def test_errors_say_what_to_do(words, message, tmp_path, monkeypatch, capsys) ->
 def test_help_names_what_there_is(capsys) -> None:
     with pytest.raises(SystemExit):
         run("evaluate --help")
-    assert "Known: images, likelihood, molecules." in capsys.readouterr().out
+    assert "Known: images, likelihood, molecules, speech." in capsys.readouterr().out
 
 
 def test_only_molecules_are_drawn(tmp_path: Path, capsys) -> None:

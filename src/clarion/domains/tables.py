@@ -141,8 +141,20 @@ def _likelihood() -> type[Evaluation]:
     return LikelihoodEvaluation
 
 
+def _speech() -> type[Evaluation]:
+    from clarion.domains.audio.evaluation import SpeechEvaluation
+
+    return SpeechEvaluation
+
+
 EVALUATIONS: NameTable[Callable[[], type[Evaluation]]] = NameTable(
-    "evaluation", {"images": _images, "likelihood": _likelihood, "molecules": _molecules}
+    "evaluation",
+    {
+        "images": _images,
+        "likelihood": _likelihood,
+        "molecules": _molecules,
+        "speech": _speech,
+    },
 )
 """What `clarion evaluate` can measure; each is imported only where it is asked for."""
 

@@ -1,0 +1,1 @@
+"""How good processed speech is, of one channel at 16 kHz."""
