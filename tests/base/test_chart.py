@@ -52,3 +52,12 @@ def test_an_interval_may_be_uneven(x):
     (axes,) = Chart("t", "x", "y", [series]).draw().axes
     drawn = axes.collections[0].get_segments()
     assert [[y for _, y in ends] for ends in drawn] == [[9.0, 12.0], [17.0, 24.0]]
+
+
+@pytest.mark.parametrize(
+    ("x", "is_shown"), [([16, 32, 64], True), ([1, 100, 101], False), ([7], True)]
+)
+def test_numbers_stand_below_a_logarithmic_axis_where_they_have_room(x, is_shown):
+    series = Series("", x, [1.0] * len(x))
+    axes = Chart("t", "x", "y", [series], log_x=True).draw().axes[0]
+    assert (list(axes.get_xticks()) == x) == is_shown

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +27,9 @@ STYLES: dict[Role, dict[str, Any]] = {
 
 
 MAX_TICKS = 9
+
+LEAST_GAP = 0.08
+"""Between two ticks with their numbers, as a share of the axis."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class Chart:
         if self.log_x:
             axes.set_xscale("log")
             at = sorted({float(x) for series in self.series for x in series.x})
-            if len(at) <= MAX_TICKS:  # powers of ten alone say little of 16, 32, 64
+            if are_apart(at):  # powers of ten alone say little of 16, 32, 64
                 axes.set_xticks(at, [f"{x:g}" for x in at])
                 axes.minorticks_off()
         if self.log_y:
@@ -131,6 +136,20 @@ class Chart:
                 alpha=1.0 if series.role == "measured" else 0.45,
             )
         axes.set_xticks(range(len(words)), words, rotation=30 if len(words) > 6 else 0)
+
+
+def are_apart(at: Sequence[float]) -> bool:
+    """Whether numbers, rising, are few and lie far enough apart to stand below a logarithmic axis.
+
+    Example:
+        >>> are_apart([16, 32, 64, 256]), are_apart([16, 199, 201])
+        (True, False)
+    """
+    if not at or at[0] <= 0:
+        return False
+    places = [math.log(x) for x in at]
+    gaps = [b - a for a, b in pairwise(places)]
+    return len(at) <= MAX_TICKS and min(gaps, default=1.0) >= LEAST_GAP * (places[-1] - places[0])
 
 
 def _draw_points(axes: Axes, series: Series) -> None:

@@ -10,7 +10,7 @@ and the others are made like it. What is stopped goes on with the same command.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +31,7 @@ from clarion.domains.tables import RECIPES
 from clarion.nets.unet import UNetConfig
 from clarion.run.config import TrainConfig, TrainingConfig
 from clarion.run.device import choose_device
+from clarion.run.folder import CONFIG
 
 KINDS = NameTable("bench", {"image": ImageData})
 
@@ -66,7 +67,10 @@ def main(arguments: list[str]) -> int:
     console = Console()
 
     def train_in(config: TrainingConfig, run: Path) -> None:
-        where = TrainOptions(resume=run) if run.exists() else TrainOptions(out=run)
+        is_begun = (run / CONFIG).is_file()
+        where = replace(
+            TrainOptions(resume=run) if is_begun else TrainOptions(out=run), device=options.device
+        )
         train("clarion train", "bench", where, config, prepare)
 
     bench = ImageBench(

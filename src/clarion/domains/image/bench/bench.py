@@ -268,11 +268,10 @@ class ImageBench:
 
     def _trained(self, entrant: Entrant, num_steps: int, cost: Cost) -> Path:
         run = self._folder(entrant) / "run"
-        done = checkpoints(run)
-        if not done or int(done[-1].name) < num_steps:
+        if _steps_done(run) < num_steps:
             self._say(f"Training {entrant.title}: {num_steps:,} steps")
             self._train(of_length(entrant.training, num_steps, cost.precision), run)
-            if int(checkpoints(run)[-1].name) < num_steps:
+            if _steps_done(run) < num_steps:
                 raise ClarionError("Stopped; the same command goes on where it was.")
         return run
 
@@ -334,3 +333,9 @@ class ImageBench:
         )
         with self._progress(f"measuring {title}") as bar:
             return evaluation.run(bar.count)
+
+
+def _steps_done(run: Path) -> int:
+    """Steps of a training that are saved."""
+    saved = checkpoints(run)
+    return int(saved[-1].name) if saved else 0

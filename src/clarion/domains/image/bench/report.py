@@ -177,6 +177,13 @@ def _half(metric: Metric) -> float | None:
     return (metric.high - metric.low) / 2
 
 
+def _reach(metric: Metric) -> tuple[float, float]:
+    """How far the interval goes below and above."""
+    low = metric.value if metric.low is None else metric.low
+    high = metric.value if metric.high is None else metric.high
+    return metric.value - low, high - metric.value
+
+
 def _chart(rows: Sequence[Row], label: str, value: Any) -> Chart:
     """Distance against cost, a colour for each model."""
     name = next(name for name in DISTANCES if name in rows[0].card.metrics)
@@ -193,7 +200,7 @@ def _chart(rows: Sequence[Row], label: str, value: Any) -> Chart:
                 [value(row.sample_cost) for row in ways],
                 [metric.value for metric in metrics],
                 hue=hue,
-                error=[_half(metric) or 0.0 for metric in metrics],
+                error=[_reach(metric) for metric in metrics],
             )
         )
     return Chart(
