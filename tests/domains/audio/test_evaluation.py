@@ -97,6 +97,8 @@ def test_files_must_be_pairs(folders, tmp_path: Path):
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="No sounds found"):
         pair_files(tmp_path / "none", folders["clean"])
+    with pytest.raises(DataError, match="There is no folder or file"):
+        pair_files(tmp_path / "nowhere", folders["clean"])
     one, other = folders["noisy"] / "0.wav", folders["clean"] / "1.wav"
     assert pair_files(one, other) == {"0": (one, other)}
 

@@ -111,6 +111,8 @@ def pair_files(enhanced: Path, clean: Path) -> dict[str, tuple[Path, Path]]:
 def _by_name(place: Path) -> dict[str, Path]:
     if place.is_file():
         return {place.stem: place}
+    if not place.exists():
+        raise DataError(f"There is no folder or file {place}.")
     files = {str(file.relative_to(place).with_suffix("")): file for file in sounds_below(place)}
     if not files:
         raise DataError(f"No sounds found in {place}.")

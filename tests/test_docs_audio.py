@@ -1,0 +1,61 @@
+"""The page on sounds: its commands run, on a few small files."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clarion.cli.main import main
+from clarion.domains.audio.metrics.tables import SPEECH_METRICS
+
+soundfile = pytest.importorskip("soundfile")
+pytest.importorskip("soxr")
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "audio.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("clarion")
+]
+SMALL = "--network.base-channels 8 --network.head-width 8 --num-steps 2 --batch-size 4"
+
+
+def write(path: Path, pitch_hz: float, noise: float, rate_hz: int = 8000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    t = np.arange(rate_hz // 4) / rate_hz
+    rng = np.random.default_rng(round(pitch_hz))
+    wave = 0.3 * np.sin(2 * np.pi * pitch_hz * t) + noise * rng.standard_normal(len(t))
+    soundfile.write(path, wave * np.hanning(len(t)), rate_hz)
+
+
+def test_its_commands_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for digit in (6, 7):
+        for number, speaker in enumerate(("george", "theo")):
+            for index in range(4, 8):
+                name = f"recordings/{digit}_{speaker}_{index}.wav"
+                write(Path(name), 100 * digit + 50 * number + index, 0.01)
+    for folder, noise in {"clean": 0.0, "noisy": 0.1, "enhanced": 0.02}.items():
+        for number in range(3):
+            write(Path(folder, f"{number}.wav"), 300 + 10 * number, noise)
+    assert len(COMMANDS) == 8
+    for line in COMMANDS:
+        more = {"train": SMALL, "sample": "--num-steps 1"}.get(line.split()[1], "")
+        more = "--metrics si_sdr" if "evaluate speech" in line else more
+        assert main(shlex.split(f"{line} {more}")[1:]) == 0, line
+    for name in ("seven.wav", "seven.png", "sevens/000059.wav", "theo.png"):
+        assert Path(name).is_file()
+    assert "(paired)" in capsys.readouterr().out
+
+
+def test_it_names_all_metrics() -> None:
+    assert re.findall(r"^\| `(\w+)` \| [^|]* \| [^|]*(?:pip|same|nothing)", PAGE, re.M) == [
+        *SPEECH_METRICS
+    ]
