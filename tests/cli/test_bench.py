@@ -58,6 +58,9 @@ def test_a_comparison_is_made_once(
 ) -> None:
     monkeypatch.setattr(bench, "entrants", in_few_steps)
     assert main(TINY) == 0
+    said = capsys.readouterr()
+    assert said.out.count("Training ") == 5
+    assert "decoded" not in said.err  # the report on the data, which are the same each time
     content = json.loads(Path("out/bench.json").read_text())
     real, *rows = content["rows"]
     assert real["model"] == "Real pictures"

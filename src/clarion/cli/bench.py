@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
         where = replace(
             TrainOptions(resume=run) if is_begun else TrainOptions(out=run), device=options.device
         )
-        train("clarion train", "bench", where, config, prepare)
+        train("clarion train", "bench", where, config, prepare, describes_data=False)
 
     bench = ImageBench(
         options.bench, training, options.out, device, train_in, CountProgress, console.print

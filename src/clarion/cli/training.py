@@ -146,6 +146,8 @@ def train(
     config: C,
     prepare: Callable[[C, ExampleSet, Path | None], Prepared],
     fitted: Fitted | None = None,
+    *,
+    describes_data: bool = True,
 ) -> int:
     """Train, and say where the run stands; returns the exit status.
 
@@ -157,6 +159,7 @@ def train(
         prepare: says what is trained, given the settings, the data, and the folder of the run where
             one is resumed.
         fitted: what the data of a new run are read by; None fits all on them.
+        describes_data: whether a new run begins with a report on them.
     """
     device = torch.device(choose_device(options.device))
     is_new = options.resume is None
@@ -191,7 +194,7 @@ def train(
         if checkpoint is not None:
             trainer.resume(checkpoint)
     with TrainProgress(run, config.num_steps, as_json=options.json) as progress:
-        if is_new:
+        if is_new and describes_data:
             progress.describe(config.data.describe(examples))
         is_complete = trainer.train(progress.report, options.stop_after)
     done = f"Trained, {config.num_steps} steps"
