@@ -23,7 +23,7 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 
 bench: .venv/bench  ## measure beside other libraries; writes benchmarks/results
-	for script in orders sampler_overhead sampler_error training; do \
+	for script in orders sampler_overhead sampler_error training listening; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 	$(BIN)/python benchmarks/sampling.py --model models/fashion
 
