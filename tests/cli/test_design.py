@@ -40,14 +40,16 @@ def design(table: Path, *words: object) -> int:
 
 
 def chosen_of(trials: list[dict[str, float]], diversity: float = 0) -> tuple[float, float]:
-    """What is asked for and the strength: the mildest within the standard error of the best."""
-    fresh = [t for t in trials if t["share_new"] and t["diversity"] >= diversity]
-    assert fresh, "the tests ask for what there is"
-    plain = max((t for t in fresh if t["strength"] == 0), key=lambda t: t["merit"])
-    tried = [plain, *(t for t in fresh if t["strength"])]
+    """What is asked for and the strength: the best of those up to the least spread."""
+    plain = [t for t in trials if t["strength"] == 0 and t["share_new"]]
+    kept = [t for t in plain if t["diversity"] >= diversity]
+    first = max(kept, key=lambda t: t["merit"])
+    tried = [first, *(t for t in trials if t["strength"])]
+    spreads = [t["spread"] for t in tried]
+    tried = tried[: spreads.index(min(spreads)) + 1]
+    tried = [t for t in tried if t["share_new"] and t["diversity"] >= diversity]
     best = max(tried, key=lambda t: t["merit"])
-    mildest = next(t for t in tried if t["merit"] >= best["merit"] - best["error"])
-    return mildest["asked"], mildest["strength"]
+    return best["asked"], best["strength"]
 
 
 def test_designs_are_new_and_differ(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

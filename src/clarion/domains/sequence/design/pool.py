@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -30,12 +29,6 @@ class Kept:
     def merit(self) -> float:
         """Median of those values."""
         return float(self.sure.median())
-
-    @property
-    def error(self) -> float:
-        """Standard error of that median, were the values drawn from one normal law; 0 of one."""
-        n = len(self.sure)
-        return math.sqrt(math.pi / 2 / n) * float(self.sure.std()) if n > 1 else 0.0
 
 
 class Pool:

@@ -6,6 +6,9 @@ say. How far it can be followed is nowhere in the data. So each setting is tried
 an ensemble of predictors, which never saw the model, says of each the value that it most likely
 exceeds, and the setting whose designs are best by that is taken.
 
+The stronger the steering, the more draws agree, as long as they are the model's: where they differ
+again they have left it, and predictors err. Only strengths up to that point count.
+
 Designs that are pushed further are more alike. Where a diversity is asked for, those that are kept
 of a setting's draws are the best that keep it, so that settings are compared at equal diversity.
 
@@ -39,9 +42,6 @@ OnTrial = Callable[[int, int], None]
 MOST_ROUNDS = 20
 """Rounds of drawing, after which it is given up to find more designs that differ."""
 
-PATIENCE = 2
-"""Strengths in a row that may reach less than the best one, before no stronger ones are tried."""
-
 
 @dataclass(frozen=True)
 class SearchConfig:
@@ -53,7 +53,7 @@ class SearchConfig:
         scales: guidance scales; 0 asks for no target.
         strengths: of the steering by predictors: a design that is one deviation better becomes
             exp(strength) times as likely. The least is tried with all of these, and then with the
-            best of them the others, until more strength reaches less.
+            best of them the others.
         num_trials: designs that each setting is judged by.
         candidates: sequences that are drawn for each one that is kept.
         diversity: mean distance of two designs that is wanted, in edits.
@@ -122,15 +122,15 @@ class Trial:
     Args:
         setting: what was asked for.
         merit: median over the designs of the value that each most likely exceeds (falls below).
-        error: standard error of that median, were the designs drawn independently.
         diversity: mean distance of two of them.
+        spread: mean distance of two new draws, before the best of them are kept.
         share_new: of the draws, those that are neither known nor drawn before.
     """
 
     setting: Setting
     merit: float
-    error: float
     diversity: float
+    spread: float
     share_new: float
 
 
@@ -191,17 +191,10 @@ class Search:
             asked = float((sign * values).max() + beyond * values.std()) * sign
             for scale in config.scales:
                 attempt(Setting(asked, scale, first))
-        best, num_worse = self._best(trials), 0
-        steered = [best]
+        plain, num_plain = self._best(trials), len(trials)
         for strength in others:
-            attempt(replace(best.setting, strength=strength))
-            steered.append(trials[-1])
-            better = self._best([best, trials[-1]])
-            num_worse = 0 if better is not best else num_worse + 1
-            best = better
-            if num_worse == PATIENCE:
-                break  # pushed off the model
-        best = self._mildest(steered)
+            attempt(replace(plain.setting, strength=strength))
+        best = self._best(_of_the_model([plain, *trials[num_plain:]]))
         kept = self.draw(best.setting, config.num_designs)
         low, high = self.judge.interval(kept.tokens)
         own = self.judge.predictor
@@ -246,17 +239,8 @@ class Search:
         if not len(pool):
             return Trial(setting, -self.config.sign * math.inf, 0.0, 0.0, 0.0)
         kept, share = pool.best(count, self.config.diversity), len(pool) / num_drawn
-        return Trial(setting, kept.merit, kept.error, diversity(kept.texts), share)
-
-    def _mildest(self, trials: Sequence[Trial]) -> Trial:
-        """The first that reaches as much as the best, but for the best one's standard error.
-
-        What steers harder and gains nothing has learnt to please the predictors.
-        """
-        best = self._best(trials)
-        least = self.config.sign * best.merit - best.error
-        kept = [t for t in trials if t.diversity >= min(self.config.diversity, best.diversity)]
-        return next(t for t in kept if t.share_new and self.config.sign * t.merit >= least)
+        spread = diversity(pool.texts)
+        return Trial(setting, kept.merit, diversity(kept.texts), spread, share)
 
     def _best(self, trials: Sequence[Trial]) -> Trial:
         """The best of those that keep the diversity; the most diverse where none does.
@@ -288,3 +272,9 @@ class Search:
             seed=mix_seed(self.config.seed, "designs") % 2**31,
             batch_size=256,
         )
+
+
+def _of_the_model(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Of rising strengths those up to the one whose draws differ least."""
+    least = min(range(len(trials)), key=lambda i: trials[i].spread)
+    return trials[: least + 1]
