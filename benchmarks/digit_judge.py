@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NUM_STEPS, BATCH_SIZE, LEARNING_RATE = 700, 64, 2e-3
-WINDOW, HOP, NUM_BANDS = 200, 80, 40
+NUM_STEPS, BATCH_SIZE, LEARNING_RATE = 400, 48, 3e-3
+WINDOW, HOP, NUM_BANDS = 200, 128, 40
 SHIFT = 1600
 
 
@@ -27,12 +27,12 @@ class DigitJudge(nn.Module):
         self.convolve = nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(),
+            nn.Conv2d(32, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
         )  # fmt: skip
-        self.classify = nn.Linear(64 * 10 * 2, 16)
+        self.classify = nn.Linear(32 * 10 * 2, 16)
 
     def embed(self, waveforms: Tensor) -> Tensor:
-        """Features (batch, 1280): mean and maximum over time in each of ten bands."""
+        """Features (batch, 640): mean and maximum over time in each of ten bands."""
         window = torch.hann_window(WINDOW, device=waveforms.device)
         spectra = torch.stft(waveforms, WINDOW, HOP, window=window, return_complex=True).abs()
         bands = F.adaptive_avg_pool2d(spectra, (NUM_BANDS, spectra.shape[-1]))

@@ -39,10 +39,10 @@ from clarion.evaluate.memory import MemoryAudit
 from clarion.evaluate.metric import share
 from clarion.run.examples import Fitted
 from clarion.run.model import Model
-from digit_judge import DigitJudge, load_or_train
+from digit_judge import NUM_STEPS, DigitJudge, load_or_train
 from harness import Benchmark
 
-STEPS = (4, 12, 24)
+STEPS = (4, 12)
 BATCH = 100
 
 
@@ -91,7 +91,7 @@ def main() -> None:
             "weights": model.num_parameters,
             "training_examples": len(train),
             "each": each,
-            "judge_steps": 700,
+            "judge_steps": NUM_STEPS,
         },
         {"heard": rows, "audit": audit},
     )

@@ -65,7 +65,7 @@ def test_log_mel_is_the_level_in_each_band():
     levels = torch.maximum(levels, floor)
     mean = levels.mean((0, 2), keepdim=True)
     std = levels.std((0, 2), correction=0, keepdim=True)
-    torch.testing.assert_close(codec.encode(waveforms), (levels - mean) / std)
+    torch.testing.assert_close(codec.encode(waveforms)[:, 0], (levels - mean) / std)
 
 
 def test_a_waveform_is_found_that_has_the_levels():
@@ -84,7 +84,7 @@ def test_an_empty_band_is_left_as_it_is():
     sine = 0.3 * torch.sin(2 * torch.pi * 440 * t)[None] * torch.hann_window(1000)
     codec = LogMel(**SIZES, num_bands=12).fitted([sine])
     assert codec.std[-1] == 1.0
-    assert codec.encode(sine)[0, -1].abs().max() < 1e-4
+    assert codec.encode(sine)[0, 0, -1].abs().max() < 1e-4
 
 
 def test_phases_are_found_that_fit_together():

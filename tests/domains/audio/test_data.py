@@ -40,7 +40,7 @@ def test_rows_conditions_and_lengths(spoken: Path):
     np.testing.assert_allclose(waveforms[0, : len(expected)], expected, atol=1e-7)
     assert (waveforms[0, len(expected) :] == 0).all()
     test = replace(config, rows=("index=0-1", "speaker=bob")).open(
-        fitted=Fitted(sounds.condition_spec, (8, 2), config.fit_codec(sounds))
+        fitted=Fitted(sounds.condition_spec, (1, 8, 46), config.fit_codec(sounds))
     )
     assert len(test) == 4
     assert test.shape == sounds.shape  # that of the data to train on
@@ -103,7 +103,7 @@ def test_the_codec_is_what_was_asked_for(spoken: Path):
     config = digits(spoken)
     codec = config.fit_codec(config.open())
     assert isinstance(codec, LogMel)
-    assert codec.model_shape(config.open().shape) == (8, 46)
+    assert codec.model_shape(config.open().shape) == (1, 8, 46)
     exact = replace(config, seen_as="complex_spectrogram")
     sounds = exact.open()
     codec = exact.fit_codec(sounds)

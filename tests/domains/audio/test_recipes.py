@@ -35,7 +35,7 @@ def run(spoken: Path, tmp_path: Path) -> Path:
 def test_a_run_knows_its_sounds(run: Path, spoken: Path, capsys):
     model = clarion.load(run)
     assert isinstance(model.codec, LogMel)
-    assert model.config.shape == (16, 64)
+    assert model.config.shape == (1, 16, 64)
     assert list(model.config.condition) == ["digit", "speaker"]
     samples = model.sample(n=2, condition={"digit": "1", "speaker": "bob"}, num_steps=2)
     assert samples.shape == (2, 8064)

@@ -27,9 +27,9 @@ LEAST_STD = 0.1
 class LogMel(Spectrogram):
     """x = (10 log10 max(M |X|^2, floor) - mean) / std in each mel band.
 
-    Model units are (batch, bands, frames), of mean 0 and deviation 1 in each band. Back again, the
-    powers are those of least divergence that are not negative, and phases are found to them; what
-    comes out sounds like what came in, and is not the same.
+    Model units are (batch, 1, bands, frames), of mean 0 and deviation 1 in each band. Back again,
+    the powers are those of least divergence that are not negative, and phases are found to them;
+    what comes out sounds like what came in, and is not the same.
 
     Args:
         num_bands: of the mel scale, each with at least one bin of the transform.
@@ -67,17 +67,17 @@ class LogMel(Spectrogram):
             )
 
     def model_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (self.num_bands, self.num_frames)
+        return (1, self.num_bands, self.num_frames)
 
     def encode(self, data: Tensor) -> Tensor:
-        """Waveforms (batch, num_samples) to (batch, bands, frames)."""
+        """Waveforms (batch, num_samples) to (batch, 1, bands, frames)."""
         mean, std = self._affine(data)
-        return (self._levels(data) - mean) / std
+        return ((self._levels(data) - mean) / std)[:, None]
 
     def decode(self, x0: Tensor) -> Tensor:
-        """(batch, bands, frames) to waveforms (batch, num_samples)."""
+        """(batch, 1, bands, frames) to waveforms (batch, num_samples)."""
         mean, std = self._affine(x0)
-        bands = 10 ** ((x0 * std + mean) / 10)
+        bands = 10 ** ((x0[:, 0] * std + mean) / 10)
         powers = _spread(bands, _filters(self).to(x0))
         return with_phases(powers.sqrt(), self.stft, self.num_samples, PHASE_ROUNDS)
 

@@ -82,7 +82,8 @@ def read_sound(file: Path | bytes, name: str = "", *, mix_down: bool = False) ->
     if (samples != samples[:, :1]).any():
         raise DataError(
             f"{name} has {samples.shape[1]} channels that differ, and one is needed. "
-            "Choose one of them, or write their mean to a file of its own."
+            "Take their mean (mix_down, where there is that option), or write one to a file of its "
+            "own."
         )
     return Sound(samples[:, 0].astype(np.float64), sample_rate_hz)
 
