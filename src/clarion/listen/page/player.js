@@ -26,7 +26,6 @@ class Player {
 
   play(name) {
     this.count();
-    if (this.context.state === "suspended") this.context.resume();
     if (this.current !== name) this.plays[name] = (this.plays[name] ?? 0) + 1;
     if (this.isAligned) {
       if (!this.running.size) this.start([...this.buffers.keys()], this.offset);
@@ -40,6 +39,8 @@ class Player {
     }
     this.current = name;
     this.since = now;
+    // Last, for its clock runs at once: all that was scheduled lies ahead of it.
+    if (this.context.state === "suspended") this.context.resume();
     this.changed();
   }
 
