@@ -24,7 +24,13 @@ DIGITS = AudioData(
 
 
 def digits() -> TrainConfig:
-    """Spoken digits by digit and speaker, as the Free Spoken Digit Dataset has them, at 8 kHz."""
+    """Spoken digits by digit and speaker, as the Free Spoken Digit Dataset has them, at 8 kHz.
+
+    Command: `clarion train digits --data FOLDER`. These 1,000 steps are a beginning: five minutes
+    of one core, validation loss 0.171, and of 180 samples of 4 steps a judge hears the speaker in
+    74 % and the digit in 25 % (`benchmarks/digits.py`). Train longer to understand them:
+    `--num-steps 10000`.
+    """
     return TrainConfig(
         data=DIGITS,
         validation=replace(DIGITS, rows=("index=0-4",)),
