@@ -36,7 +36,7 @@ class DigitJudge(nn.Module):
         window = torch.hann_window(WINDOW, device=waveforms.device)
         spectra = torch.stft(waveforms, WINDOW, HOP, window=window, return_complex=True).abs()
         bands = F.adaptive_avg_pool2d(spectra, (NUM_BANDS, spectra.shape[-1]))
-        levels = (bands + 0.05).log()[:, None]  # what is below -66 dBFS nobody hears
+        levels = (bands + 1e-3).log()[:, None]
         levels = (levels - levels.mean((2, 3), keepdim=True)) / 2
         h = self.convolve(levels)
         return torch.cat([h.mean(3), h.amax(3)], 1).flatten(1)
