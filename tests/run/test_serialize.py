@@ -18,6 +18,7 @@ from clarion.base.condition import (
 )
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.base.normalizer import Normalizer
+from clarion.domains.audio.data import AudioData
 from clarion.domains.image.data import ImageData
 from clarion.domains.sequence.data import SequenceData
 from clarion.domains.tables import ALL_TABLES, RECIPES
@@ -36,6 +37,7 @@ ARGUMENTS = {
     FieldEntry: {"channels": 1, "sides": (4, 6)},
     ImageData: {"source": "x"},
     SequenceData: {"source": "x"},
+    AudioData: {"source": "x"},
     SequenceEntry: {"max_length": 4, "num_tokens": 9},
     TagsEntry: {"tag_names": ("a", "b")},
     VectorEntry: {"size": 2},
