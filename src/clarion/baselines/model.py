@@ -20,7 +20,7 @@ from clarion.denoise.asked import AUTOCAST, computing_in
 from clarion.run import folder
 from clarion.run.baseline_config import BaselineConfig, Generator
 from clarion.run.model import Model
-from clarion.run.opening import load_weights, locate
+from clarion.run.opening import build_trained, locate
 from clarion.sample.loop import sample_indices
 
 
@@ -54,9 +54,7 @@ class BaselineModel:
         """
         place, step = locate(path, step)
         config = folder.read_baseline_config(place, BASELINE_TABLES)
-        with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
-            generator = config.build()
-        load_weights(generator.network, place, step, ema_width)
+        generator = build_trained(config.build, place, step, ema_width)
         return cls(config, generator.to(device), folder.read_codec(place))
 
     def __repr__(self) -> str:

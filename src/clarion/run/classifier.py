@@ -8,7 +8,7 @@ import torch
 
 from clarion.run import folder
 from clarion.run.classifier_config import AnyClassifier
-from clarion.run.opening import load_weights, locate
+from clarion.run.opening import build_trained, locate
 
 
 def load_classifier(
@@ -33,7 +33,6 @@ def load_classifier(
     """
     place, step = locate(path, step)
     config = folder.read_classifier_config(place)
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
-        classifier = config.build(folder.read_codec(place))
-    load_weights(classifier.network, place, step, ema_width)
+    codec = folder.read_codec(place)
+    classifier = build_trained(lambda: config.build(codec), place, step, ema_width)
     return classifier.eval().requires_grad_(False).to(device)

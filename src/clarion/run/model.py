@@ -20,7 +20,7 @@ from clarion.process.grids import Grid
 from clarion.run import folder
 from clarion.run.config import AnyDenoiser, ModelConfig
 from clarion.run.files import write_folder, write_tensors
-from clarion.run.opening import load_weights, locate
+from clarion.run.opening import build_trained, locate
 from clarion.run.serialize import parse_kind
 from clarion.run.steering import read_rules, read_sampler, steer
 from clarion.sample.again import taken_back, times_from
@@ -68,9 +68,7 @@ class Model:
         """
         place, step = locate(path, step)
         config = folder.read_model_config(place)
-        with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
-            denoiser = config.build()
-        load_weights(denoiser.network, place, step, ema_width)
+        denoiser = build_trained(config.build, place, step, ema_width)
         model = cls(config, denoiser, folder.read_codec(place))
         return model.to(device)
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+import torch
 from torch import nn
 
 from clarion.base.errors import CheckpointError
+from clarion.denoise.asked import AskedNetwork
 from clarion.run import folder
 from clarion.run.averages import reconstruct_ema
 from clarion.run.files import check_tensors, read_tensors
+
+M = TypeVar("M", bound=AskedNetwork)
 
 
 def locate(path: str | Path, step: int | None = None) -> tuple[Path, int | None]:
@@ -27,6 +33,24 @@ def locate(path: str | Path, step: int | None = None) -> tuple[Path, int | None]
     if step is None and name and number.isdecimal() and not place.exists():
         place, path, step = Path(name).expanduser(), name, int(number)
     return (place if place.exists() else _from_hub(str(path))), step
+
+
+def build_trained(
+    build: Callable[[], M], place: Path, step: int | None = None, ema_width: float | None = None
+) -> M:
+    """What a config builds, with the weights of a folder; torch's random state is left as it was.
+
+    Args:
+        build: makes it, freshly initialised.
+        place, step, ema_width: as those of `load_weights`.
+
+    Raises:
+        CheckpointError: if a file is missing, truncated, or holds other weights.
+    """
+    with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced below
+        made = build()
+    load_weights(made.network, place, step, ema_width)
+    return made
 
 
 def load_weights(

@@ -215,18 +215,18 @@ class Search:
         They are the best of `candidates` times as many, and then of those and what comes of drawing
         them again in part, as often as that makes them better.
         """
-        wanted, diversity = count * self.config.candidates, self.config.diversity
+        wanted = count * self.config.candidates
         pool, num_drawn = Pool(self.judge), 0
         while len(pool) < wanted and num_drawn < MOST_ROUNDS * wanted:
             pool.add(self._sample(setting, range(num_drawn, num_drawn + wanted)))
             num_drawn += wanted
-        kept = pool.best(count, diversity)
+        kept = pool.best(count, self.config.diversity)
         for _ in range(self.config.rounds):
             numbers = range(num_drawn, num_drawn + wanted)
             start = kept.tokens[torch.arange(wanted) % len(kept.tokens)]
             pool.add(self._sample(setting, numbers, start))
             num_drawn += wanted
-            better = pool.best(count, diversity)
+            better = pool.best(count, self.config.diversity)
             if self.config.sign * (better.merit - kept.merit) <= 0:
                 break
             kept = better
