@@ -70,6 +70,9 @@ class RandomPictures:
         condition = Condition({"label": self.labels[indices]}, {"label": present})
         return self.pictures[indices], condition
 
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        return self.batch(indices)
+
     def to(self, device: Any) -> Self:
         return self
 

@@ -18,6 +18,7 @@ from clarion.base.condition import (
 )
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.base.normalizer import Normalizer
+from clarion.base.sound import ComplexSpectrogram, LogMel
 from clarion.domains.audio.data import AudioData
 from clarion.domains.image.data import ImageData
 from clarion.domains.sequence.data import SequenceData
@@ -32,7 +33,11 @@ from clarion.run.config import LossConfig, ModelConfig, OptimizerConfig, TrainCo
 from clarion.run.serialize import from_json, parse_kind, to_json
 from clarion.sample import ParticleSampler
 
+SOUND = {"sample_rate_hz": 8000, "num_samples": 400, "window_samples": 256, "hop_samples": 64}
+
 ARGUMENTS = {
+    ComplexSpectrogram: SOUND,
+    LogMel: SOUND,
     ClassEntry: {"num_classes": 3},
     FieldEntry: {"channels": 1, "sides": (4, 6)},
     ImageData: {"source": "x"},

@@ -40,6 +40,9 @@ class Blobs:
         given = {"label": labels} if self.condition_spec else {}
         return data, encode_condition(self.condition_spec, given, len(indices))
 
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        return self.batch(indices)
+
     def to(self, device: torch.device | str) -> Blobs:
         return self
 

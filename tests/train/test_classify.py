@@ -65,6 +65,9 @@ class Mixture:
         present = indices < self.hidden_from
         return x0[indices], Condition({"label": labels[indices]}, {"label": present})
 
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        return self.batch(indices)
+
     def to(self, device: Any) -> Mixture:
         return self
 

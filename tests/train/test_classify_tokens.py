@@ -59,6 +59,9 @@ class Chains:
         tokens, labels = (part[indices] for part in self.drawn)
         return tokens, Condition({"label": labels}, {"label": torch.ones_like(labels).bool()})
 
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        return self.batch(indices)
+
     def to(self, device: Any) -> Chains:
         return self
 

@@ -105,22 +105,20 @@ def test_a_model_without_conditions(make_trainer, blobs, same):
     same(unbroken, finish(resumed))
 
 
-def test_a_step_learns_from_augmented_examples_and_validation_does_not(
-    make_trainer, blobs, blob_data, same
-):
-    class Negated(blob_data):
-        def augment(self, data, condition):
-            return -data, condition
-
-    class NegatedBlobs(blobs):
+def test_a_step_learns_from_augmented_examples_and_validation_does_not(make_trainer, blobs, same):
+    class Negated(blobs):
         def batch(self, indices):
             data, condition = super().batch(indices)
             return -data, condition
 
+    class Augmented(blobs):
+        def training_batch(self, indices):
+            return Negated().batch(indices)
+
     settings = {"validate_every": 7, "validation": blobs()}
-    augmented = finish(make_trainer("augmented", data=Negated("blobs"), **settings))
+    augmented = finish(make_trainer("augmented", examples=Augmented(), **settings))
     plain = finish(make_trainer("plain", **settings))
-    itself = finish(make_trainer("negated", examples=NegatedBlobs(), **settings))
+    itself = finish(make_trainer("negated", examples=Negated(), **settings))
     same(augmented, itself)
     assert augmented.validate() == itself.validate() != plain.validate()
 
@@ -220,6 +218,9 @@ class Spoiled:
         data, values = self.inner.batch(indices)
         self.reads += 1
         return (data * float("nan") if self.reads >= self.bad_from else data), values
+
+    def training_batch(self, indices):
+        return self.batch(indices)
 
 
 @pytest.mark.parametrize("report_every", [2, 100])

@@ -48,6 +48,13 @@ class ExampleSet(Protocol):
         """
         ...
 
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        """What a training step learns from in their place: examples that are as good as these.
+
+        Its randomness is torch's. Validation sees examples as they are.
+        """
+        ...
+
     def to(self, device: torch.device | str) -> Self:
         """The same set, giving its batches on another device."""
         ...
@@ -107,17 +114,6 @@ class DataConfig(ABC):
     @abstractmethod
     def describe(self, examples: Any) -> DataDescription:
         """What is in the data: counts, sizes, ranges, balance, duplicates."""
-
-    def augment(self, data: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
-        """Examples that are as good as these, which a training step learns from in their place.
-
-        Its randomness is torch's. Validation sees examples as they are.
-
-        Args:
-            data: as `ExampleSet.batch` gives them, (batch, *shape).
-            condition: what is known of each.
-        """
-        return data, condition
 
     def survey(self) -> DataDescription | None:
         """What can be said of data that cannot be opened as is asked; None if their error says all.

@@ -18,7 +18,7 @@ from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError
 from clarion.base.names import NameTable
 from clarion.base.normalizer import Normalizer
-from clarion.base.sound import ComplexSpectrogram, LogMel
+from clarion.base.sound import SPECTROGRAMS
 from clarion.base.version import VERSION
 from clarion.base.vocabulary import Vocabulary
 from clarion.run.baseline_config import BaselineConfig, BaselineTrainConfig
@@ -35,8 +35,7 @@ CODECS: NameTable[type[Codec]] = NameTable(
     {
         "normalizer": Normalizer,
         "vocabulary": Vocabulary,
-        "complex_spectrogram": ComplexSpectrogram,
-        "log_mel": LogMel,
+        **SPECTROGRAMS,
     },
 )
 """Name of the file, without its ending -> what it holds."""
@@ -188,7 +187,7 @@ def _kind_of(content: Mapping[str, Any]) -> str:
 
 def write_codec(folder: Path, codec: Codec) -> None:
     """Write `normalizer.json`, or what the file of this codec is called."""
-    write_json(folder / f"{CODECS.name_of(codec)}.json", to_json(codec))
+    write_json(folder / f"{CODECS.name_of(codec)}.json", to_json(codec, tables={}))
 
 
 def read_codec(folder: Path) -> Codec:
@@ -199,7 +198,7 @@ def read_codec(folder: Path) -> Codec:
     """
     path = next((p for name in CODECS if (p := folder / f"{name}.json").is_file()), None)
     path = folder / f"{next(iter(CODECS))}.json" if path is None else path
-    return from_json(CODECS[path.stem], read_json(path), str(path))
+    return from_json(CODECS[path.stem], read_json(path), str(path), tables={})
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:

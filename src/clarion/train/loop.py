@@ -169,8 +169,7 @@ class Trainer:
         config = self.config
         torch.manual_seed(mix_seed(config.seed, "step", self.step))
         indices = self.order.take(self.step * config.batch_size, config.batch_size)
-        examples = config.data.augment(*self.examples.batch(indices))
-        x0, condition = self._encode(*examples)
+        x0, condition = self._encode(*self.examples.training_batch(indices))
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.objective.batch_loss(self.model, x0, condition)
         loss.backward()

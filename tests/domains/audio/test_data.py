@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from clarion.base.condition import ConditionEntry, FieldEntry
 from clarion.base.errors import DataError
 from clarion.base.sound import ComplexSpectrogram, LogMel
 from clarion.domains.audio.data import AudioData
@@ -20,7 +22,13 @@ from clarion.run.serialize import from_json, to_json
 
 soundfile = pytest.importorskip("soundfile")
 
+
 PATTERN = "{digit}_{speaker}_{index}"
+
+
+@dataclass(frozen=True)
+class Held:
+    spec: Mapping[str, ConditionEntry]
 
 
 def digits(folder: Path, **settings) -> AudioData:
@@ -45,6 +53,32 @@ def test_rows_conditions_and_lengths(spoken: Path):
     assert len(test) == 4
     assert test.shape == sounds.shape  # that of the data to train on
     assert test.condition_spec == sounds.condition_spec
+
+
+def test_what_a_vocoder_is_told_is_fitted_on_the_data_to_train_on(spoken: Path):
+    config = digits(
+        spoken, rows=("index!=0-1",), seen_as="complex_spectrogram", bins_are="channels",
+        told="log_mel", conditions=("digit=class",),
+    )  # fmt: skip
+    sounds = config.open()
+    codec = config.fit_codec(sounds)
+    entry = sounds.condition_spec["log_mel"]
+    assert entry == FieldEntry(8, (46,), seen_as=entry.seen_as)
+    assert codec.model_shape(sounds.shape) == (2 * 33, 46)
+    waveforms, condition = sounds.batch(torch.tensor([3, 1]))
+    assert condition.present["log_mel"].all()
+    told = condition.values["log_mel"]
+    assert torch.equal(told, entry.encode("log_mel", waveforms, 2))
+    everything = entry.seen_as.encode(sounds.waveforms)
+    assert float(everything.mean()) == pytest.approx(0, abs=1e-5)
+    assert torch.equal(entry.encode("log_mel", waveforms[0], 3), told[:1].expand(3, -1, -1))
+    torch.testing.assert_close(codec.decode(codec.encode(waveforms)), waveforms, rtol=0, atol=1e-6)
+    fitted = Fitted(sounds.condition_spec, (66, 46), codec)
+    test = replace(config, rows=("index=0-1",)).open(fitted=fitted)
+    assert test.condition_spec == sounds.condition_spec
+    spec = {"log_mel": entry}
+    read = from_json(Held, to_json(Held(spec)), "held")
+    assert read.spec == spec
 
 
 def test_rates_and_levels_are_brought_together(write_tone, tmp_path: Path):

@@ -39,16 +39,15 @@ class ComplexSpectrogram(Spectrogram):
         if not 0 < self.scale < float("inf"):
             raise ClarionError(f"scale must be above 0 and finite, got {self.scale}.")
 
-    def model_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (2, self.stft.num_bins, self.num_frames)
+    @property
+    def num_rows(self) -> tuple[int, int]:
+        return (2, self.stft.num_bins)
 
-    def encode(self, data: Tensor) -> Tensor:
-        """Waveforms (batch, num_samples) to (batch, 2, bins, frames)."""
-        spectra = _power(self._spectra(data), self.exponent) / self.scale
+    def _encode(self, waveforms: Tensor) -> Tensor:
+        spectra = _power(self.stft.analyse(waveforms), self.exponent) / self.scale
         return torch.stack([spectra.real, spectra.imag], 1)
 
-    def decode(self, x0: Tensor) -> Tensor:
-        """(batch, 2, bins, frames) to waveforms (batch, num_samples)."""
+    def _decode(self, x0: Tensor) -> Tensor:
         spectra = torch.complex(x0[:, 0], x0[:, 1]) * self.scale
         return self.stft.synthesise(_power(spectra, 1 / self.exponent), self.num_samples)
 

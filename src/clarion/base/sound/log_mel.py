@@ -66,16 +66,15 @@ class LogMel(Spectrogram):
                 "window_samples higher."
             )
 
-    def model_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (1, self.num_bands, self.num_frames)
+    @property
+    def num_rows(self) -> tuple[int, int]:
+        return (1, self.num_bands)
 
-    def encode(self, data: Tensor) -> Tensor:
-        """Waveforms (batch, num_samples) to (batch, 1, bands, frames)."""
-        mean, std = self._affine(data)
-        return ((self._levels(data) - mean) / std)[:, None]
+    def _encode(self, waveforms: Tensor) -> Tensor:
+        mean, std = self._affine(waveforms)
+        return ((self._levels(waveforms) - mean) / std)[:, None]
 
-    def decode(self, x0: Tensor) -> Tensor:
-        """(batch, 1, bands, frames) to waveforms (batch, num_samples)."""
+    def _decode(self, x0: Tensor) -> Tensor:
         mean, std = self._affine(x0)
         bands = 10 ** ((x0[:, 0] * std + mean) / 10)
         powers = _spread(bands, _filters(self).to(x0))
@@ -101,7 +100,7 @@ class LogMel(Spectrogram):
 
     def _levels(self, waveforms: Tensor) -> Tensor:
         filters = _filters(self).to(waveforms)
-        bands = filters @ self._spectra(waveforms).abs().square()
+        bands = filters @ self.stft.analyse(waveforms).abs().square()
         floor = 10 ** (self.floor_dbfs / 10) * filters.amax(1, keepdim=True)
         return 10 * torch.maximum(bands, floor).log10()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import torch
 
+from clarion.base.condition import FieldEntry
 from clarion.base.errors import ClarionError, DataError
 from clarion.base.sound import ComplexSpectrogram, LogMel, Spectrogram
 from clarion.domains.audio.reading import read_sound_set
@@ -46,6 +47,10 @@ class AudioData(DataConfig):
         num_bands: of log-mel.
         floor_dbfs: of log-mel: level below which there is silence.
         exponent: of complex spectrograms: power to which magnitudes are raised.
+        bins_are: "rows" of pictures over time, or "channels" of signals, for networks that look
+            along time alone.
+        told: what else a model is told of each sound: "log_mel", its log-mel spectrogram, for a
+            vocoder.
         memory_limit_gib: larger data sets are refused.
     """
 
@@ -66,6 +71,8 @@ class AudioData(DataConfig):
     num_bands: int = 64
     floor_dbfs: float = -70.0
     exponent: float = 0.5
+    bins_are: Literal["rows", "channels"] = field(default="rows", metadata={"optional": True})
+    told: Literal["nothing", "log_mel"] = field(default="nothing", metadata={"optional": True})
     memory_limit_gib: float = 4.0
 
     def __post_init__(self) -> None:
@@ -81,7 +88,8 @@ class AudioData(DataConfig):
             raise DataError(f"memory_limit_gib must be above 0, got {self.memory_limit_gib}.")
         check_rules(self.rows)
         parse_requests(self.conditions)
-        self._codec(sample_rate_hz=self.sample_rate_hz or 16_000, num_samples=1)
+        for seen_as in {self.seen_as, "log_mel" if self.told == "log_mel" else self.seen_as}:
+            self._spectrogram(seen_as, self.sample_rate_hz or 16_000, 1)
 
     @property
     def requests(self) -> dict[str, ColumnReader]:
@@ -105,7 +113,7 @@ class AudioData(DataConfig):
         )
         codec = None if fitted is None else fitted.codec
         assert codec is None or isinstance(codec, Spectrogram), "that is what sounds have"
-        return read_sound_set(
+        sounds = read_sound_set(
             source,
             choose_rows(source, self.rows),
             sample_rate_hz=self.sample_rate_hz if codec is None else codec.sample_rate_hz,
@@ -118,23 +126,36 @@ class AudioData(DataConfig):
             memory_limit_bytes=int(self.memory_limit_gib * 2**30),
             on_progress=on_progress,
         )
+        if self.told == "nothing":
+            return sounds
+        entry = None if fitted is None else fitted.condition_spec[self.told]
+        if entry is None:
+            return replace(sounds, told={self.told: self._fitted(self.told, sounds)})
+        seen_as = entry.seen_as if isinstance(entry, FieldEntry) else None
+        assert seen_as is not None, "that is how sounds are told of"
+        return replace(sounds, told={self.told: seen_as})
 
     def fit_codec(self, examples: SoundSet) -> Spectrogram:
         """What the model sees of a sound, with the scale of these."""
-        (num_samples,) = examples.shape
-        parts = torch.arange(len(examples)).split(BATCH)
-        try:
-            codec = self._codec(examples.sample_rate_hz, num_samples)
-            return codec.fitted(examples.batch(part)[0] for part in parts)
-        except ClarionError as error:
-            raise DataError(f"{self.source}: {error}") from None
+        return self._fitted(self.seen_as, examples)
 
     def describe(self, examples: SoundSet) -> SoundReport:
         """Count, hours, rates, lengths, levels, clipping, silence, duplicates, conditions."""
         return SoundReport.measure(examples)
 
-    def _codec(self, sample_rate_hz: int, num_samples: int) -> Spectrogram:
+    def _fitted(self, seen_as: str, sounds: SoundSet) -> Spectrogram:
+        """That spectrogram, with the scale of these sounds."""
+        (num_samples,) = sounds.shape
+        parts = torch.arange(len(sounds)).split(BATCH)
+        try:
+            spectrogram = self._spectrogram(seen_as, sounds.sample_rate_hz, num_samples)
+            return spectrogram.fitted(sounds.waveforms[part] for part in parts)
+        except ClarionError as error:
+            raise DataError(f"{self.source}: {error}") from None
+
+    def _spectrogram(self, seen_as: str, sample_rate_hz: int, num_samples: int) -> Spectrogram:
+        """Not yet fitted."""
         sizes = (sample_rate_hz, num_samples, self.window_samples, self.hop_samples)
-        if self.seen_as == "log_mel":
-            return LogMel(*sizes, self.num_bands, self.floor_dbfs)
-        return ComplexSpectrogram(*sizes, self.exponent)
+        if seen_as == "log_mel":
+            return LogMel(*sizes, self.num_bands, self.floor_dbfs, bins_are=self.bins_are)
+        return ComplexSpectrogram(*sizes, self.exponent, bins_are=self.bins_are)

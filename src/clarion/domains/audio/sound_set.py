@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from clarion.base.condition import Condition, ConditionSpec
+from clarion.base.condition import Condition, ConditionSpec, FieldEntry
+from clarion.base.sound import Spectrogram
 from clarion.run.columns import Column, batch_of
 
 
@@ -35,7 +36,7 @@ class SoundFacts:
 
 @dataclass(frozen=True, eq=False)
 class SoundSet:
-    """Sounds, and what is known of them.
+    """Sounds, what is known of them, and what a model is told of them that they make themselves.
 
     Args:
         waveforms: (n, num_samples) float32; full scale is 1, and shorter sounds end in zeros.
@@ -44,6 +45,7 @@ class SoundSet:
         facts: what each was like in its file.
         place: says where a sound comes from, by its number.
         unused: columns from which nothing is read.
+        told: name -> what a model sees of the sound itself, such as its log-mel spectrogram.
     """
 
     waveforms: Tensor
@@ -52,6 +54,7 @@ class SoundSet:
     facts: tuple[SoundFacts, ...]
     place: Callable[[int], str]
     unused: tuple[str, ...] = ()
+    told: Mapping[str, Spectrogram] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.waveforms)
@@ -62,8 +65,9 @@ class SoundSet:
 
     @property
     def condition_spec(self) -> ConditionSpec:
-        """What is known of the sounds."""
-        return {name: column.entry for name, column in self.conditions.items()}
+        """What is known of the sounds, and told of them."""
+        known = {name: column.entry for name, column in self.conditions.items()}
+        return known | {name: FieldEntry.of_sound(seen) for name, seen in self.told.items()}
 
     def name(self, index: int) -> str:
         """Where sound `index` came from: a file, or a table and a row."""
@@ -76,10 +80,18 @@ class SoundSet:
             indices: (n,) int64, each in 0..len - 1, in any order, on any device.
 
         Returns:
-            Waveforms (n, num_samples), and what is known of each.
+            Waveforms (n, num_samples), and what is known and told of each.
         """
-        wanted = indices.to(self.waveforms.device)
-        return self.waveforms.index_select(0, wanted), batch_of(self.conditions, indices)
+        waveforms = self.waveforms.index_select(0, indices.to(self.waveforms.device))
+        known = batch_of(self.conditions, indices)
+        told = {name: seen_as.encode(waveforms) for name, seen_as in self.told.items()}
+        always = torch.ones(len(waveforms), dtype=torch.bool, device=waveforms.device)
+        return waveforms, Condition(
+            {**known.values, **told}, {**known.present, **dict.fromkeys(told, always)}
+        )
+
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        return self.batch(indices)
 
     def to(self, device: torch.device | str) -> SoundSet:
         """The same set on another device."""

@@ -6,13 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from clarion.base.condition import Condition
 from clarion.base.errors import DataError
 from clarion.base.normalizer import Normalizer
-from clarion.base.shapes import expand_like
 from clarion.domains.image.codec import fit_normalizer
 from clarion.domains.image.decoding import MODES, PictureRule, ResizeRule
 from clarion.domains.image.fields import PICTURE_READERS, FieldColumn
@@ -130,7 +125,7 @@ class ImageData(DataConfig):
             DataError: if there are no such data, they cannot be used as they are, or hold what
                 those to train on do not.
         """
-        return read_image_set(
+        images = read_image_set(
             self._open_source(),
             self.rule,
             class_names=self.class_names,
@@ -140,24 +135,11 @@ class ImageData(DataConfig):
             memory_limit_bytes=int(min(self.memory_limit_gib, 2**30) * 2**30),
             on_progress=on_progress,
         )
+        return replace(images, mirror=self.mirror)
 
     def fit_codec(self, examples: ImageSet) -> Normalizer:
         """Zero mean and unit variance in each channel, in units of 0 black to 1 white."""
         return Normalizer(*fit_normalizer(examples))
-
-    def augment(self, data: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
-        """Half of the pictures, and of the fields that are known of them, mirrored if so asked."""
-        if not self.mirror:
-            return data, condition
-        is_mirrored = torch.rand(len(data), device=data.device) < 0.5
-
-        def mirrored(pictures: Tensor) -> Tensor:
-            return torch.where(expand_like(is_mirrored, pictures), pictures.flip(-1), pictures)
-
-        fields = [name for name, r in self.requests.items() if isinstance(r, FieldColumn)]
-        values = dict(condition.values)
-        values |= {name: mirrored(values[name]) for name in fields}
-        return mirrored(data), replace(condition, values=values)
 
     def survey(self) -> Survey:
         """Which sizes, channels and bad pictures there are, whatever is asked of them here."""

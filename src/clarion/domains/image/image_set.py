@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clarion.base.condition import ClassEntry, Condition, ConditionSpec
+from clarion.base.condition import ClassEntry, Condition, ConditionSpec, FieldEntry
 from clarion.base.errors import DataError
+from clarion.base.shapes import expand_like
 from clarion.domains.image.decoding import BadPictureError, PictureRule, Piece
 from clarion.domains.image.sources import PictureSource
 from clarion.run.columns import Column, batch_of
@@ -43,6 +44,7 @@ class ImageSet:
         pixels: (n, channels, height, width) uint8, or None if pictures are decoded on the fly.
         skipped: the pictures left out.
         unused: columns of the source from which no condition is read.
+        mirror: learn from half of the pictures, and of the fields that are known of them, mirrored.
         device: where the batches go.
     """
 
@@ -54,6 +56,7 @@ class ImageSet:
     pixels: Tensor | None
     skipped: tuple[SkippedPicture, ...] = ()
     unused: tuple[str, ...] = ()
+    mirror: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __len__(self) -> int:
@@ -108,6 +111,21 @@ class ImageSet:
         if self.pixels is not None:
             return self.pixels.index_select(0, wanted), condition
         return self._decode(indices.cpu().numpy()).to(self.device), condition
+
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        """Pictures by number, half of them mirrored if so asked."""
+        pictures, condition = self.batch(indices)
+        if not self.mirror:
+            return pictures, condition
+        is_mirrored = torch.rand(len(pictures), device=pictures.device) < 0.5
+
+        def mirrored(maps: Tensor) -> Tensor:
+            return torch.where(expand_like(is_mirrored, maps), maps.flip(-1), maps)
+
+        fields = [n for n, entry in self.condition_spec.items() if isinstance(entry, FieldEntry)]
+        values = dict(condition.values)
+        values |= {name: mirrored(values[name]) for name in fields}
+        return mirrored(pictures), replace(condition, values=values)
 
     def to(self, device: torch.device | str) -> ImageSet:
         """The same set with its batches, and what it keeps in memory, on another device."""

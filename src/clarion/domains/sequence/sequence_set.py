@@ -69,6 +69,9 @@ class SequenceSet:
         places = starts[:, None] + torch.arange(self.length, device=starts.device)
         return self.tokens[places].to(torch.int64), batch_of(self.conditions, indices)
 
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        return self.batch(indices)
+
     def to(self, device: torch.device | str) -> SequenceSet:
         """The same set on another device."""
         return replace(
