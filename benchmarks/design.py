@@ -12,8 +12,8 @@ scores the designs is seen before. Tasks:
   published oracle scores the designs. Reported are the median normalised fitness of 128 designs,
   their diversity (mean distance of two) and novelty (median distance to the nearest that was
   shown). The diversity that is asked for is that of a published method, so that fitness can be
-  compared; nothing else is set by hand for a task. Then, for the chart alone, the designs of each
-  strength are scored, with the first seed's model.
+  compared; nothing else is set by hand for a task. For the chart, if one is wanted, the designs of
+  each strength are scored first, with the first seed's model.
 
 `tfbind8` is done in three ways: asked for a target (conditioning), steered by the ensemble alone,
 and both, which is what the command does unless told otherwise.
@@ -174,7 +174,8 @@ def draw_proteins(results: Mapping[str, Any]) -> Figure:
         for colour, task in zip(COLOURS, tasks, strict=False):
             steered, chosen = results[task]["strengths"], results[task]["both"]["seeds"]
             x, y = ([row[key] for row in steered] for key in ("diversity", "p50"))
-            axes.plot(x, y, "o-", color=colour, ms=4, label=f"{task}, strengths 0 to 64")
+            label = f"{task}, strengths 0 to 64" if steered else None
+            axes.plot(x, y, "o-", color=colour, ms=4, label=label)
             for row, a, b in zip(steered, x, y, strict=True):
                 axes.annotate(f"{row['strength']:g}", (a, b), (3, 3), textcoords="offset points",
                               fontsize=7, color=colour)  # fmt: skip
@@ -249,20 +250,22 @@ def tfbind8_results(task: Task, seeds: Sequence[int]) -> dict[str, Any]:
     return found
 
 
-def protein_results(task: Task, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
+def protein_results(
+    task: Task, seeds: Sequence[int], strengths: Sequence[int]
+) -> Iterator[dict[str, Any]]:
     """What the command gives, so far, seed by seed.
 
-    Before them, of the first seed's model, the designs at each strength, not drawn again.
+    Before them, of the first seed's model, the designs at each of `strengths`, not drawn again.
     """
     plain = (
         "--diversity 0 --search.candidates 4 --search.rounds 0 --search.beyond 0 --search.scales 3 "
         "--search.strengths"
     )
-    strengths = [task.run(seeds[0], f"{plain} {strength}") for strength in STRENGTHS]
+    steered = [task.run(seeds[0], f"{plain} {strength}") for strength in strengths]
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         rows.append(task.run(seed, ""))
-        yield {"both": {"seeds": rows, "summary": over_seeds(rows)}, "strengths": strengths}
+        yield {"both": {"seeds": rows, "summary": over_seeds(rows)}, "strengths": steered}
 
 
 def main() -> None:
@@ -273,7 +276,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         task = Task(options.task, options.data, Path(folder))
         is_exact = task.name == "tfbind8"
-        measured = [tfbind8_results(task, seeds)] if is_exact else protein_results(task, seeds)
+        strengths = STRENGTHS if options.chart else ()
+        measured = (
+            [tfbind8_results(task, seeds)] if is_exact else protein_results(task, seeds, strengths)
+        )
         for found in measured:
             results = {}
             if options.out.is_file():

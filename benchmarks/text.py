@@ -53,7 +53,7 @@ from clarion.run.examples import Fitted
 from clarion.run.model import Model
 from clarion.run.opening import load_weights
 from clarion.train.checkpoint import latest_checkpoint
-from clarion.train.loop import Trainer, model_config
+from clarion.train.loop import Trainer
 from clarion.train.objective import DenoisingObjective, Objective
 from harness import Benchmark
 
@@ -83,7 +83,7 @@ class Texts(NamedTuple):
 
     @property
     def model(self) -> ModelConfig:
-        return model_config(self.config, self.examples, self.vocabulary)
+        return self.config.of_examples(self.examples, self.vocabulary)
 
     @property
     def windows(self) -> Tensor:

@@ -32,7 +32,7 @@ from clarion.nets import UNetConfig
 from clarion.run.config import OptimizerConfig, TrainConfig
 from clarion.run.examples import DataConfig, DataDescription, OnProgress
 from clarion.train.ema import EMA
-from clarion.train.loop import Trainer, model_config
+from clarion.train.loop import Trainer
 from clarion.train.objective import DenoisingObjective
 from clarion.train.optimizer import build_optimizer
 from harness import Benchmark, interleave, ratio, show_ratio, summary, timed
@@ -140,7 +140,7 @@ def steps_in_turn(precision: str, rounds: int, steps: int) -> dict[str, list[flo
         checkpoint_every=1_000_000,
     )
     data = config.data.open()
-    model = model_config(config, data, config.data.fit_codec(data))
+    model = config.of_examples(data, config.data.fit_codec(data))
     plain = PlainLoop(
         model.build().network, RandomPictures(len(data)), autocast=precision == "bfloat16"
     )
@@ -178,9 +178,7 @@ def chosen_precision() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         Trainer(
             config,
-            DenoisingObjective(
-                model_config(config, data, config.data.fit_codec(data)), config.loss
-            ),
+            DenoisingObjective(config.of_examples(data, config.data.fit_codec(data)), config.loss),
             data,
             None,
             config.data.fit_codec(data),

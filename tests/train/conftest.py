@@ -16,7 +16,7 @@ from clarion.base.normalizer import Normalizer
 from clarion.nets import UNetConfig
 from clarion.run.config import LossConfig, OptimizerConfig, TrainConfig
 from clarion.run.examples import DataConfig
-from clarion.train.loop import Trainer, model_config
+from clarion.train.loop import Trainer
 from clarion.train.objective import DenoisingObjective
 
 
@@ -105,7 +105,7 @@ def make_trainer(tmp_path: Path) -> Callable[..., Trainer]:
         return Trainer(
             config,
             DenoisingObjective(
-                model_config(config, examples, config.data.fit_codec(examples)), config.loss
+                config.of_examples(examples, config.data.fit_codec(examples)), config.loss
             ),
             examples,
             validation,

@@ -13,7 +13,6 @@ from clarion.run.folder import write_description
 from clarion.run.model import Model
 from clarion.train.checkpoint import TrainState, save_checkpoint
 from clarion.train.ema import EMA
-from clarion.train.loop import model_config
 
 WIDTHS = (0.05, 0.1)
 
@@ -198,7 +197,7 @@ def test_a_width_out_of_reach_is_refused(tmp_path):
 def test_a_model_is_loaded_from_any_checkpoint_and_of_any_width(make_trainer):
     trainer = make_trainer("run", num_steps=6, checkpoint_every=3)
     trainer.train(lambda report: None)
-    run, config = trainer.run, model_config(trainer.config, trainer.examples, trainer.codec)
+    run, config = trainer.run, trainer.config.of_examples(trainer.examples, trainer.codec)
     write_description(run, config, trainer.codec)
 
     def weights(path, **settings):

@@ -16,7 +16,6 @@ from clarion.run.files import read_tensors
 from clarion.run.folder import checkpoints
 from clarion.run.serialize import from_json
 from clarion.train.checkpoint import TrainState, latest_checkpoint
-from clarion.train.loop import model_config
 
 
 def silent(report):
@@ -97,7 +96,7 @@ def test_training_learns_what_an_untrained_model_cannot_know(make_trainer):
 
 def test_a_model_without_conditions(make_trainer, blobs, same):
     examples = blobs(condition_spec={})
-    assert model_config(make_trainer("x").config, examples, make_trainer("y").codec).condition == {}
+    assert make_trainer("x").config.of_examples(examples, make_trainer("y").codec).condition == {}
     unbroken = finish(make_trainer("a", examples, validate_every=3))
     finish(make_trainer("b", examples, validate_every=3), 4)
     resumed = make_trainer("b", examples, validate_every=3)
@@ -127,7 +126,7 @@ def test_each_condition_has_a_dropout_of_its_own(make_trainer, blobs):
     """A condition that is hidden always teaches nothing: its embedding has no gradient."""
     spec = {"label": ClassEntry(2), "other": ClassEntry(2)}
     trainer = make_trainer("run", condition_dropouts={"label": 1.0})
-    config = model_config(trainer.config, blobs(condition_spec=spec), trainer.codec)
+    config = trainer.config.of_examples(blobs(condition_spec=spec), trainer.codec)
     assert {name: e.dropout for name, e in config.condition.items()} == {"label": 1.0, "other": 0.1}
     for _ in range(3):  # in the first one all blocks are the identity
         trainer._train_step()

@@ -11,7 +11,6 @@ from clarion.run import folder
 from clarion.run.baseline_config import BaselineTrainConfig
 from clarion.run.config import TrainConfig, TrainingConfig
 from clarion.run.examples import ExampleSet
-from clarion.train.loop import model_config
 from clarion.train.objective import DenoisingObjective, Objective
 
 
@@ -40,8 +39,8 @@ def prepare(config: TrainingConfig, examples: ExampleSet, run: Path | None) -> P
     fit = config.data.fit_codec
     codec = fit(examples) if run is None else folder.read_codec(run)
     if isinstance(config, BaselineTrainConfig):
-        baseline = config.of_examples(examples)
+        baseline = config.of_examples(examples, codec)
         return Prepared(baseline, codec, objective_of(baseline))
     assert isinstance(config, TrainConfig), "classifiers have a command of their own"
-    model = model_config(config, examples, codec)
+    model = config.of_examples(examples, codec)
     return Prepared(model, codec, DenoisingObjective(model, config.loss))

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from clarion.base.codec import Codec
 from clarion.base.condition import Condition, ConditionEntry, ConditionSpec
-from clarion.base.errors import DataError
 from clarion.base.options import check_number
 from clarion.denoise.asked import AskedNetwork
 from clarion.run.config import TrainingConfig
@@ -93,16 +93,11 @@ class BaselineTrainConfig(TrainingConfig):
         super().__post_init__()
         check_number("condition_dropout", self.condition_dropout, 0, 1)
 
-    def of_examples(self, examples: ExampleSet) -> BaselineConfig:
-        """The baseline that a training on these examples makes.
-
-        Raises:
-            DataError: if there are too few.
-        """
-        if len(examples) < 2:
-            raise DataError(f"Training needs at least 2 examples, got {len(examples)}.")
+    def of_examples(self, examples: ExampleSet, codec: Codec) -> BaselineConfig:
+        """The baseline that a training on these examples makes."""
         spec = {
             name: replace(entry, dropout=self.condition_dropout)
             for name, entry in examples.condition_spec.items()
         }
-        return BaselineConfig(examples.shape, spec, self.baseline, type(self.data).domain)
+        shape = codec.model_shape(examples.shape)
+        return BaselineConfig(shape, spec, self.baseline, type(self.data).domain)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from clarion.base.codec import Codec
 from clarion.base.condition import ConditionEntry
 from clarion.base.errors import ClarionError
+from clarion.base.names import describe_unknown
 from clarion.denoise.network import NetworkDenoiser
 from clarion.denoise.parametrization import PARAMETRIZATIONS
 from clarion.denoise.token_network import TokenNetworkDenoiser
@@ -17,7 +19,7 @@ from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import EDM, GaussianProcess
 from clarion.process.process import Process
 from clarion.process.tokens import Masking, TokenProcess
-from clarion.run.examples import DataConfig
+from clarion.run.examples import DataConfig, ExampleSet
 
 SCHEMA_VERSION = 1
 
@@ -248,3 +250,28 @@ class TrainConfig(TrainingConfig):
         for name, probability in dropouts.items():
             if not 0 <= probability <= 1:
                 raise ClarionError(f"{name} must be in [0, 1], got {probability}.")
+
+    def of_examples(self, examples: ExampleSet, codec: Codec) -> ModelConfig:
+        """The model that a training on these examples makes.
+
+        Raises:
+            ClarionError: if they have no such condition as `condition_dropouts` names.
+        """
+        known, dropouts = examples.condition_spec, self.condition_dropouts
+        for name in dropouts:
+            if name not in known:
+                raise ClarionError(
+                    describe_unknown("condition of condition_dropouts", name, list(known))
+                )
+        spec = {
+            name: replace(entry, dropout=dropouts.get(name, self.condition_dropout))
+            for name, entry in known.items()
+        }
+        return ModelConfig(
+            codec.model_shape(examples.shape),
+            spec,
+            self.network,
+            self.process.of_data(codec),
+            self.prediction_type,
+            domain=type(self.data).domain,
+        )

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from torch import Tensor
 from clarion.base.codec import Codec
 from clarion.base.condition import Condition
 from clarion.base.errors import ClarionError, DataError
-from clarion.base.names import describe_unknown
 from clarion.base.streams import mix_seed
 from clarion.denoise.asked import AUTOCAST
-from clarion.run.config import ModelConfig, TrainConfig, TrainingConfig
+from clarion.run.config import TrainingConfig
 from clarion.run.examples import ExampleSet
 from clarion.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
 from clarion.train.ema import EMA
@@ -69,6 +67,8 @@ class Trainer:
     ) -> None:
         self.config, self.run, self.device = config, run, device
         self.objective, self.codec = objective, codec
+        if len(examples) < 2:
+            raise DataError(f"Training needs at least 2 examples, got {len(examples)}.")
         _check_validation(examples, validation)
         self.examples = examples.to(device)
         torch.manual_seed(mix_seed(config.seed, "initialise"))
@@ -280,27 +280,3 @@ def _check_validation(examples: ExampleSet, validation: ExampleSet | None) -> No
 
 def _is_due(step: int, every: int, last: int) -> bool:
     return every > 0 and (step % every == 0 or step == last)
-
-
-def model_config(config: TrainConfig, examples: ExampleSet, codec: Codec) -> ModelConfig:
-    """The model that a training on these examples makes."""
-    known = examples.condition_spec
-    for name in config.condition_dropouts:
-        if name not in known:
-            raise ClarionError(
-                describe_unknown("condition of condition_dropouts", name, list(known))
-            )
-    spec = {
-        name: replace(entry, dropout=config.condition_dropouts.get(name, config.condition_dropout))
-        for name, entry in known.items()
-    }
-    if len(examples) < 2:
-        raise DataError(f"Training needs at least 2 examples, got {len(examples)}.")
-    return ModelConfig(
-        codec.model_shape(examples.shape),
-        spec,
-        config.network,
-        config.process.of_data(codec),
-        config.prediction_type,
-        domain=type(config.data).domain,
-    )
