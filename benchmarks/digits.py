@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import ClassEntry
-from clarion.base.sound import Spectrogram
+from clarion.base.sound import SoundCodec
 from clarion.domains.audio.data import AudioData
 from clarion.domains.audio.sound_file import Sound, read_sound
 from clarion.domains.audio.sound_set import SoundSet
@@ -50,7 +50,7 @@ def main() -> None:
     benchmark = Benchmark(__file__, __doc__ or "", _options)
     options = benchmark.options
     model = Model.load(options.model)
-    assert isinstance(model.codec, Spectrogram), "the model draws sounds"
+    assert isinstance(model.codec, SoundCodec), "the model draws sounds"
     train, test = _open(options.data, model)
     judge = load_or_train(options.judge, *_labelled(train))
     heard_test, *labels_test = _labelled(test)
@@ -138,11 +138,11 @@ def _judged(
     }
 
 
-def _round_trip(codec: Spectrogram, waveforms: Tensor) -> Tensor:
+def _round_trip(codec: SoundCodec, waveforms: Tensor) -> Tensor:
     return torch.cat([codec.decode(codec.encode(part)) for part in waveforms.split(BATCH)])
 
 
-def _heard(samples: Tensor, codec: Spectrogram) -> Tensor:
+def _heard(samples: Tensor, codec: SoundCodec) -> Tensor:
     """Samples once they have been files: 16 bits, as they are played."""
     with tempfile.TemporaryDirectory() as folder:
         write_samples(samples, Path(folder) / "drawn", range(len(samples)), codec)

@@ -18,7 +18,7 @@ from clarion.base.condition import (
 )
 from clarion.base.errors import CheckpointError, ClarionError
 from clarion.base.normalizer import Normalizer
-from clarion.base.sound import ComplexSpectrogram, LogMel
+from clarion.base.sound import ComplexSpectrogram, LogMel, Waveform
 from clarion.domains.audio.data import AudioData
 from clarion.domains.image.data import ImageData
 from clarion.domains.sequence.data import SequenceData
@@ -38,6 +38,7 @@ SOUND = {"sample_rate_hz": 8000, "num_samples": 400, "window_samples": 256, "hop
 ARGUMENTS = {
     ComplexSpectrogram: SOUND,
     LogMel: SOUND,
+    Waveform: {"sample_rate_hz": 8000, "num_samples": 400},
     ClassEntry: {"num_classes": 3},
     FieldEntry: {"channels": 1, "sides": (4, 6)},
     ImageData: {"source": "x"},

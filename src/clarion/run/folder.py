@@ -18,7 +18,7 @@ from clarion.base.codec import Codec
 from clarion.base.errors import CheckpointError
 from clarion.base.names import NameTable
 from clarion.base.normalizer import Normalizer
-from clarion.base.sound import SPECTROGRAMS
+from clarion.base.sound import SOUND_CODECS
 from clarion.base.version import VERSION
 from clarion.base.vocabulary import Vocabulary
 from clarion.run.baseline_config import BaselineConfig, BaselineTrainConfig
@@ -35,7 +35,7 @@ CODECS: NameTable[type[Codec]] = NameTable(
     {
         "normalizer": Normalizer,
         "vocabulary": Vocabulary,
-        **SPECTROGRAMS,
+        **SOUND_CODECS,
     },
 )
 """Name of the file, without its ending -> what it holds."""

@@ -31,7 +31,7 @@ from torch import Tensor
 from clarion.base.condition import CONDITION_ENTRIES, ConditionEntry
 from clarion.base.errors import CheckpointError, ClarionError, UnknownNameError
 from clarion.base.names import NameTable, describe_unknown
-from clarion.base.sound import SPECTROGRAMS, Spectrogram
+from clarion.base.sound import SOUND_CODECS, SoundCodec
 from clarion.guide.measurement.operator import Operator
 from clarion.guide.measurement.operators import OPERATORS
 from clarion.guide.rule import Guidance
@@ -56,7 +56,7 @@ TABLES: dict[type, NameTable] = {
     NetworkConfig: NETWORKS,
     Operator: OPERATORS,
     Sampler: SAMPLERS,
-    Spectrogram: SPECTROGRAMS,
+    SoundCodec: SOUND_CODECS,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clarion.base.errors import ClarionError
-from clarion.base.sound import STFT, ComplexSpectrogram, LogMel
+from clarion.base.sound import STFT, ComplexSpectrogram, LogMel, Waveform
 from clarion.base.sound.mel import mel_filters
 from clarion.base.sound.phase import with_phases
 from clarion.run.folder import read_codec, write_codec
@@ -35,6 +35,16 @@ def test_a_complex_spectrogram_gives_the_waveform_back(exponent):
     single = codec.decode(codec.encode(waveforms.float()))
     torch.testing.assert_close(single, waveforms.float(), rtol=0, atol=1e-6)
     assert float(x0.square().mean()) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_a_waveform_is_its_samples_at_unit_scale():
+    waveforms = tones()
+    codec = Waveform(8000, 1000).fitted([waveforms[:1], waveforms[1:]])
+    assert codec.scale == pytest.approx(float(waveforms.square().mean().sqrt()), rel=1e-6)
+    x0 = codec.encode(waveforms)
+    assert tuple(x0.shape[1:]) == codec.model_shape((1000,)) == (1, 1000)
+    torch.testing.assert_close(x0[:, 0] * codec.scale, waveforms)
+    torch.testing.assert_close(codec.decode(x0), waveforms)
 
 
 def test_magnitudes_are_compressed_and_phases_kept():
@@ -99,7 +109,12 @@ def test_phases_are_found_that_fit_together():
 
 
 @pytest.mark.parametrize(
-    "codec", [ComplexSpectrogram(**SIZES, scale=0.25), LogMel(**SIZES, num_bands=12)]
+    "codec",
+    [
+        ComplexSpectrogram(**SIZES, scale=0.25),
+        LogMel(**SIZES, num_bands=12),
+        Waveform(8000, 1000),
+    ],
 )
 def test_codecs_are_saved_with_the_model(codec, tmp_path):
     codec = codec.fitted([tones()])
@@ -114,6 +129,10 @@ def test_what_cannot_be_is_refused():
         ComplexSpectrogram(**SIZES).fitted([torch.zeros(2, 1000)])
     with pytest.raises(ClarionError, match=r"All sounds are silent \(below -70 dBFS"):
         LogMel(**SIZES, num_bands=12).fitted([torch.zeros(2, 1000)])
+    with pytest.raises(ClarionError, match="All sounds are silent"):
+        Waveform(8000, 1000).fitted([torch.zeros(2, 1000)])
+    with pytest.raises(ClarionError, match="waveform was fitted on"):
+        Waveform(8000, 1000).encode(torch.zeros(2, 999))
     with pytest.raises(ClarionError, match="must have 1000 samples"):
         ComplexSpectrogram(**SIZES).encode(torch.zeros(2, 999))
     with pytest.raises(ClarionError, match="must be fitted"):

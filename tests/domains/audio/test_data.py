@@ -81,6 +81,16 @@ def test_what_a_vocoder_is_told_is_fitted_on_the_data_to_train_on(spoken: Path):
     assert read.spec == spec
 
 
+def test_beside_waveforms_spectra_are_signals(spoken: Path):
+    config = digits(spoken, seen_as="waveform", told="log_mel")
+    sounds = config.open()
+    codec = config.fit_codec(sounds)
+    assert codec.model_shape(sounds.shape) == (1, *sounds.shape)
+    assert float(codec.encode(sounds.waveforms).square().mean()) == pytest.approx(1, rel=1e-5)
+    assert isinstance(entry := sounds.condition_spec["log_mel"], FieldEntry)
+    assert entry.shape == (8, 46)
+
+
 def test_rates_and_levels_are_brought_together(write_tone, tmp_path: Path):
     pytest.importorskip("soxr")
     write_tone("mixed/a.wav", 440, 0.5, 16_000, 0)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clarion.base.condition.entry import ConditionEntry, check_sizes, to_floats
 from clarion.base.errors import ClarionError
-from clarion.base.sound import Spectrogram
+from clarion.base.sound import SoundCodec
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class FieldEntry(ConditionEntry):
 
     channels: int
     sides: tuple[int, ...]
-    seen_as: Spectrogram | None = field(default=None, kw_only=True, metadata={"optional": True})
+    seen_as: SoundCodec | None = field(default=None, kw_only=True, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,7 +34,7 @@ class FieldEntry(ConditionEntry):
             raise ClarionError(f"sides must be sizes of at least 1, got {self.sides}.")
 
     @classmethod
-    def of_sound(cls, seen_as: Spectrogram) -> FieldEntry:
+    def of_sound(cls, seen_as: SoundCodec) -> FieldEntry:
         """What a network sees of a waveform."""
         channels, *sides = seen_as.model_shape((seen_as.num_samples,))
         return cls(channels, tuple(sides), seen_as=seen_as)

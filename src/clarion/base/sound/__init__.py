@@ -2,8 +2,9 @@
 
 from clarion.base.sound.complex_spectrogram import ComplexSpectrogram
 from clarion.base.sound.log_mel import LogMel
-from clarion.base.sound.spectrogram import Spectrogram
+from clarion.base.sound.sound_codec import SoundCodec
 from clarion.base.sound.stft import STFT
-from clarion.base.sound.tables import SPECTROGRAMS
+from clarion.base.sound.tables import SOUND_CODECS
+from clarion.base.sound.waveform import Waveform
 
-__all__ = ["SPECTROGRAMS", "STFT", "ComplexSpectrogram", "LogMel", "Spectrogram"]
+__all__ = ["SOUND_CODECS", "STFT", "ComplexSpectrogram", "LogMel", "SoundCodec", "Waveform"]

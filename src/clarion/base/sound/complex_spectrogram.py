@@ -43,22 +43,16 @@ class ComplexSpectrogram(Spectrogram):
     def num_rows(self) -> tuple[int, int]:
         return (2, self.stft.num_bins)
 
-    def _encode(self, waveforms: Tensor) -> Tensor:
+    def _analyse(self, waveforms: Tensor) -> Tensor:
         spectra = _power(self.stft.analyse(waveforms), self.exponent) / self.scale
         return torch.stack([spectra.real, spectra.imag], 1)
 
-    def _decode(self, x0: Tensor) -> Tensor:
+    def _synthesise(self, x0: Tensor) -> Tensor:
         spectra = torch.complex(x0[:, 0], x0[:, 1]) * self.scale
         return self.stft.synthesise(_power(spectra, 1 / self.exponent), self.num_samples)
 
     def fitted(self, batches: Iterable[Tensor]) -> Self:
-        unscaled, squares, count = replace(self, scale=1.0), 0.0, 0
-        for batch in batches:
-            x = unscaled.encode(batch).double()
-            squares, count = squares + float(x.square().sum()), count + x.numel()
-        if not squares:
-            raise ClarionError("All sounds are silent, so there is nothing to learn.")
-        return replace(self, scale=(squares / count) ** 0.5)
+        return replace(self, scale=replace(self, scale=1.0).deviation(batches))
 
 
 def _power(spectra: Tensor, exponent: float) -> Tensor:

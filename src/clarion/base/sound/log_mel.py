@@ -70,11 +70,11 @@ class LogMel(Spectrogram):
     def num_rows(self) -> tuple[int, int]:
         return (1, self.num_bands)
 
-    def _encode(self, waveforms: Tensor) -> Tensor:
+    def _analyse(self, waveforms: Tensor) -> Tensor:
         mean, std = self._affine(waveforms)
         return ((self._levels(waveforms) - mean) / std)[:, None]
 
-    def _decode(self, x0: Tensor) -> Tensor:
+    def _synthesise(self, x0: Tensor) -> Tensor:
         mean, std = self._affine(x0)
         bands = 10 ** ((x0[:, 0] * std + mean) / 10)
         powers = _spread(bands, _filters(self).to(x0))

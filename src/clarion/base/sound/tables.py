@@ -5,8 +5,10 @@ from __future__ import annotations
 from clarion.base.names import NameTable
 from clarion.base.sound.complex_spectrogram import ComplexSpectrogram
 from clarion.base.sound.log_mel import LogMel
-from clarion.base.sound.spectrogram import Spectrogram
+from clarion.base.sound.sound_codec import SoundCodec
+from clarion.base.sound.waveform import Waveform
 
-SPECTROGRAMS: NameTable[type[Spectrogram]] = NameTable(
-    "spectrogram", {"complex_spectrogram": ComplexSpectrogram, "log_mel": LogMel}
+SOUND_CODECS: NameTable[type[SoundCodec]] = NameTable(
+    "codec of sound",
+    {"complex_spectrogram": ComplexSpectrogram, "log_mel": LogMel, "waveform": Waveform},
 )

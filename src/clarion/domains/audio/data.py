@@ -9,7 +9,7 @@ import torch
 
 from clarion.base.condition import FieldEntry
 from clarion.base.errors import ClarionError, DataError
-from clarion.base.sound import ComplexSpectrogram, LogMel, Spectrogram
+from clarion.base.sound import ComplexSpectrogram, LogMel, SoundCodec, Waveform
 from clarion.domains.audio.reading import read_sound_set
 from clarion.domains.audio.report import SoundReport
 from clarion.domains.audio.sound_set import SoundSet
@@ -40,15 +40,15 @@ class AudioData(DataConfig):
         duration_s: to which all are cut, or filled up with silence; None takes the longest.
         level_dbfs: root mean square to which each is brought; None leaves them as loud as they are.
         mix_down: take the mean of channels that differ, rather than refusing them.
-        seen_as: what the model sees of a sound: "log_mel" (small, phases are found again) or
-            "complex_spectrogram" (large, exact).
+        seen_as: what the model sees of a sound: "log_mel" (small, phases are found again),
+            "complex_spectrogram" (large, exact) or "waveform" (its samples, as a signal).
         window_samples: length of a frame.
         hop_samples: from one frame to the next.
         num_bands: of log-mel.
         floor_dbfs: of log-mel: level below which there is silence.
         exponent: of complex spectrograms: power to which magnitudes are raised.
         bins_are: "rows" of pictures over time, or "channels" of signals, for networks that look
-            along time alone.
+            along time alone; beside waveforms it is these.
         told: what else a model is told of each sound: "log_mel", its log-mel spectrogram, for a
             vocoder.
         memory_limit_gib: larger data sets are refused.
@@ -65,7 +65,7 @@ class AudioData(DataConfig):
     duration_s: float | None = None
     level_dbfs: float | None = None
     mix_down: bool = False
-    seen_as: Literal["log_mel", "complex_spectrogram"] = "log_mel"
+    seen_as: Literal["log_mel", "complex_spectrogram", "waveform"] = "log_mel"
     window_samples: int = 512
     hop_samples: int = 256
     num_bands: int = 64
@@ -89,7 +89,7 @@ class AudioData(DataConfig):
         check_rules(self.rows)
         parse_requests(self.conditions)
         for seen_as in {self.seen_as, "log_mel" if self.told == "log_mel" else self.seen_as}:
-            self._spectrogram(seen_as, self.sample_rate_hz or 16_000, 1)
+            self._codec(seen_as, self.sample_rate_hz or 16_000, 1)
 
     @property
     def requests(self) -> dict[str, ColumnReader]:
@@ -112,7 +112,7 @@ class AudioData(DataConfig):
             self.source, name_pattern=self.name_pattern, audio_column=self.audio_column
         )
         codec = None if fitted is None else fitted.codec
-        assert codec is None or isinstance(codec, Spectrogram), "that is what sounds have"
+        assert codec is None or isinstance(codec, SoundCodec), "that is what sounds have"
         sounds = read_sound_set(
             source,
             choose_rows(source, self.rows),
@@ -135,7 +135,7 @@ class AudioData(DataConfig):
         assert seen_as is not None, "that is how sounds are told of"
         return replace(sounds, told={self.told: seen_as})
 
-    def fit_codec(self, examples: SoundSet) -> Spectrogram:
+    def fit_codec(self, examples: SoundSet) -> SoundCodec:
         """What the model sees of a sound, with the scale of these."""
         return self._fitted(self.seen_as, examples)
 
@@ -143,19 +143,22 @@ class AudioData(DataConfig):
         """Count, hours, rates, lengths, levels, clipping, silence, duplicates, conditions."""
         return SoundReport.measure(examples)
 
-    def _fitted(self, seen_as: str, sounds: SoundSet) -> Spectrogram:
-        """That spectrogram, with the scale of these sounds."""
+    def _fitted(self, seen_as: str, sounds: SoundSet) -> SoundCodec:
+        """That codec, with the scale of these sounds."""
         (num_samples,) = sounds.shape
         parts = torch.arange(len(sounds)).split(BATCH)
         try:
-            spectrogram = self._spectrogram(seen_as, sounds.sample_rate_hz, num_samples)
-            return spectrogram.fitted(sounds.waveforms[part] for part in parts)
+            codec = self._codec(seen_as, sounds.sample_rate_hz, num_samples)
+            return codec.fitted(sounds.waveforms[part] for part in parts)
         except ClarionError as error:
             raise DataError(f"{self.source}: {error}") from None
 
-    def _spectrogram(self, seen_as: str, sample_rate_hz: int, num_samples: int) -> Spectrogram:
+    def _codec(self, seen_as: str, sample_rate_hz: int, num_samples: int) -> SoundCodec:
         """Not yet fitted."""
+        if seen_as == "waveform":
+            return Waveform(sample_rate_hz, num_samples)
         sizes = (sample_rate_hz, num_samples, self.window_samples, self.hop_samples)
+        bins_are = "channels" if self.seen_as == "waveform" else self.bins_are
         if seen_as == "log_mel":
-            return LogMel(*sizes, self.num_bands, self.floor_dbfs, bins_are=self.bins_are)
-        return ComplexSpectrogram(*sizes, self.exponent, bins_are=self.bins_are)
+            return LogMel(*sizes, self.num_bands, self.floor_dbfs, bins_are=bins_are)
+        return ComplexSpectrogram(*sizes, self.exponent, bins_are=bins_are)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.condition import Condition, ConditionSpec, FieldEntry
-from clarion.base.sound import Spectrogram
+from clarion.base.sound import SoundCodec
 from clarion.run.columns import Column, batch_of
 
 
@@ -54,7 +54,7 @@ class SoundSet:
     facts: tuple[SoundFacts, ...]
     place: Callable[[int], str]
     unused: tuple[str, ...] = ()
-    told: Mapping[str, Spectrogram] = field(default_factory=dict)
+    told: Mapping[str, SoundCodec] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.waveforms)

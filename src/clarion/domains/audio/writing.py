@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
-from clarion.base.sound import Spectrogram
+from clarion.base.sound import SoundCodec
 from clarion.domains.audio.sound_file import SUFFIXES, Sound, needs_audio, write_sound
 from clarion.domains.audio.spectrogram_picture import draw_spectrograms
 from clarion.guide.rule import Guidance
@@ -20,9 +20,7 @@ PICTURE = ".png"
 PICTURES_NAME = "spectrograms.png"
 
 
-def write_samples(
-    waveforms: Tensor, path: Path, indices: Iterable[int], codec: Spectrogram
-) -> Path:
+def write_samples(waveforms: Tensor, path: Path, indices: Iterable[int], codec: SoundCodec) -> Path:
     """Write samples, by the path.
 
     A file of sound holds all of them, one after another with pauses between, and beside it lies a
@@ -58,7 +56,7 @@ def write_samples(
     return path
 
 
-def check_out(path: Path, codec: Spectrogram) -> None:
+def check_out(path: Path, codec: SoundCodec) -> None:
     """Refuse a path that samples cannot be written to, before they are drawn.
 
     Raises:
@@ -82,6 +80,6 @@ def refuse_to_read(path: Path | str, channels: int, sides: Sequence[int] | None 
     raise ClarionError(f"A model of sounds takes no masks and no measurements; got {path}.")
 
 
-def refuse_known(words: Sequence[str], model: ModelConfig, codec: Spectrogram) -> Guidance:
+def refuse_known(words: Sequence[str], model: ModelConfig, codec: SoundCodec) -> Guidance:
     """Say that parts of a sound cannot be kept yet."""
     raise ClarionError("--inpaint is for pictures and sequences; this model draws sounds.")
