@@ -16,6 +16,7 @@ from clarion.base.condition import ConditionEntry, FieldEntry
 from clarion.base.errors import DataError
 from clarion.base.sound import ComplexSpectrogram, LogMel
 from clarion.domains.audio.data import AudioData
+from clarion.domains.audio.noise import Noise
 from clarion.domains.tables import ALL_TABLES, kind_of
 from clarion.run.examples import Fitted
 from clarion.run.serialize import from_json, to_json
@@ -186,3 +187,69 @@ def test_a_config_is_saved_and_found_by_what_a_folder_holds(spoken: Path):
     assert from_json(AudioData, to_json(config, ALL_TABLES), "here", ALL_TABLES) == config
     assert kind_of(str(spoken)) is AudioData
     assert kind_of(str(spoken / "0_ann_0.wav")) is AudioData
+
+
+def test_a_stride_gives_pieces_that_hold_all_of_a_sound(write_tone, tmp_path: Path):
+    for name, duration_s in (("long", 1.0), ("short", 0.1), ("exact", 0.3)):
+        write_tone(f"{name}/{name}.wav", 440, duration_s)
+    config = AudioData(
+        str(tmp_path), window_samples=64, hop_samples=32, num_bands=8,
+        duration_s=0.3, stride_s=0.2, conditions=("label=class",),
+    )  # fmt: skip
+    sounds = config.open()
+    found = [(int(s), int(a)) for s, a in zip(sounds.sounds, sounds.starts, strict=True)]
+    assert found == [(0, 0), (1, 0), (1, 1600), (1, 3200), (1, 4800), (1, 6400), (2, 0)]
+    whole, _ = soundfile.read(tmp_path / "long" / "long.wav")
+    np.testing.assert_allclose(sounds.waveforms[2], whole[1600:4000], atol=1e-7)
+    np.testing.assert_allclose(sounds.waveforms[5, :1600], whole[6400:], atol=1e-7)
+    assert (sounds.waveforms[5, 1600:] == 0).all()
+    assert sounds.name(2).endswith("long.wav, from 0.20 s on")
+    _, condition = sounds.batch(torch.tensor([6, 0, 3]))
+    names = sounds.condition_spec["label"].class_names
+    assert [names[i] for i in condition.values["label"]] == ["short", "exact", "long"]
+    report = config.describe(sounds)
+    assert (report.count, report.num_pieces) == (3, 7)
+
+
+def test_noisy_sounds_are_told_of_by_the_codec_of_the_clean_ones(spoken: Path):
+    config = digits(
+        spoken, rows=("index!=0",), seen_as="complex_spectrogram", told="noisy", duration_s=0.1,
+        conditions=("digit=class",), noise=Noise(snr_db=(0.0, 10.0), voices=(1, 2)),
+    )  # fmt: skip
+    sounds = config.open()
+    codec = config.fit_codec(sounds)
+    entry = sounds.condition_spec["noisy"]
+    assert entry.seen_as == codec
+    wanted = torch.tensor([3, 9, 0])
+    clean, condition = sounds.batch(wanted)
+    heard = codec.decode(condition.values["noisy"])
+    levels = heard.double().square().mean(1).log10() * 10
+    torch.testing.assert_close(levels, torch.full_like(levels, -25), rtol=0, atol=1e-3)
+    for c, h in zip(clean.double(), heard.double(), strict=True):
+        snr_db = 10 * float(((c @ c) / ((h - c) @ (h - c))).log10())
+        assert -0.01 < snr_db < 10.01
+    again, other = sounds.batch(wanted.flip(0))
+    assert torch.equal(again.flip(0), clean)
+    assert torch.equal(other.values["noisy"].flip(0), condition.values["noisy"])
+    torch.manual_seed(5)
+    drawn = [sounds.training_batch(wanted)[1].values["noisy"] for _ in range(2)]
+    assert not torch.equal(drawn[0], drawn[1])
+    torch.manual_seed(5)
+    assert torch.equal(sounds.training_batch(wanted)[1].values["noisy"], drawn[0])
+    voices = [sounds.facts[i].name.split("_")[1] for i in sounds.sounds]
+    assert len(set(zip(voices, sounds.mixer.voices.tolist(), strict=True))) == 2  # by `speaker`
+    fitted = Fitted(sounds.condition_spec, (2, 33, 26), codec)
+    test = replace(config, rows=("index=0",)).open(fitted=fitted)
+    assert test.condition_spec == sounds.condition_spec
+    assert from_json(AudioData, to_json(config, ALL_TABLES), "here", ALL_TABLES) == config
+
+
+def test_one_s_own_noise_is_read_from_a_folder(spoken: Path, write_tone, tmp_path: Path):
+    pytest.importorskip("soxr")
+    write_tone("noises/hum.wav", 50, 0.5, 16_000)
+    noise = Noise(kinds=(), folder=str(tmp_path / "noises"))
+    config = digits(spoken, told="noisy", noise=noise)
+    assert [len(r) for r in config.open().mixer.recordings] == [4000]
+    soundfile.write(tmp_path / "noises" / "silent.wav", np.zeros(100), 8000)
+    with pytest.raises(DataError, match=r"silent\.wav is silent"):
+        config.open()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
 from clarion.base.condition import FieldEntry
 from clarion.base.errors import ClarionError, DataError
 from clarion.base.sound import ComplexSpectrogram, LogMel, SoundCodec, Waveform
-from clarion.domains.audio.reading import read_sound_set
+from clarion.domains.audio.mixing import Mixer
+from clarion.domains.audio.noise import Noise
+from clarion.domains.audio.reading import read_noises, read_sound_set
 from clarion.domains.audio.report import SoundReport
 from clarion.domains.audio.sound_set import SoundSet
 from clarion.domains.audio.sources import open_source
@@ -19,6 +22,8 @@ from clarion.run.columns.rows import check_rules, choose_rows
 from clarion.run.examples import DataConfig, Fitted, OnProgress
 
 BATCH = 256
+SPEAKER = "speaker"
+"""Column that says who speaks."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class AudioData(DataConfig):
             NAME=KIND:COLUMN, such as "digit=class" or "caption=text".
         sample_rate_hz: to which all are brought; None takes that of the files, which must be one.
         duration_s: to which all are cut, or filled up with silence; None takes the longest.
+        stride_s: cut longer ones into pieces of that length which begin so far apart, the last one
+            filled up, rather than using their beginning alone.
         level_dbfs: root mean square to which each is brought; None leaves them as loud as they are.
         mix_down: take the mean of channels that differ, rather than refusing them.
         seen_as: what the model sees of a sound: "log_mel" (small, phases are found again),
@@ -50,7 +57,9 @@ class AudioData(DataConfig):
         bins_are: "rows" of pictures over time, or "channels" of signals, for networks that look
             along time alone; beside waveforms it is these.
         told: what else a model is told of each sound: "log_mel", its log-mel spectrogram, for a
-            vocoder.
+            vocoder; "noisy", what the model sees of the same sound with noise, to take that away.
+        noise: which noise is mixed in, for "noisy": fresh in each step of a training, and the same
+            for the same sound where it validates.
         memory_limit_gib: larger data sets are refused.
     """
 
@@ -72,7 +81,11 @@ class AudioData(DataConfig):
     floor_dbfs: float = -70.0
     exponent: float = 0.5
     bins_are: Literal["rows", "channels"] = field(default="rows", metadata={"optional": True})
-    told: Literal["nothing", "log_mel"] = field(default="nothing", metadata={"optional": True})
+    told: Literal["nothing", "log_mel", "noisy"] = field(
+        default="nothing", metadata={"optional": True}
+    )
+    stride_s: float | None = field(default=None, metadata={"optional": True})
+    noise: Noise = field(default=Noise(), metadata={"optional": True})
     memory_limit_gib: float = 4.0
 
     def __post_init__(self) -> None:
@@ -82,6 +95,8 @@ class AudioData(DataConfig):
             raise DataError(f"sample_rate_hz must be at least 1, got {self.sample_rate_hz}.")
         if self.duration_s is not None and not 0 < self.duration_s < float("inf"):
             raise DataError(f"duration_s must be above 0 and finite, got {self.duration_s}.")
+        if self.stride_s is not None and not 0 < self.stride_s < float("inf"):
+            raise DataError(f"stride_s must be above 0 and finite, got {self.stride_s}.")
         if self.level_dbfs is not None and not self.level_dbfs <= 0:
             raise DataError(f"level_dbfs must be at most 0, got {self.level_dbfs}.")
         if not self.memory_limit_gib > 0:
@@ -111,14 +126,16 @@ class AudioData(DataConfig):
         source = open_source(
             self.source, name_pattern=self.name_pattern, audio_column=self.audio_column
         )
+        positions = choose_rows(source, self.rows)
         codec = None if fitted is None else fitted.codec
         assert codec is None or isinstance(codec, SoundCodec), "that is what sounds have"
         sounds = read_sound_set(
             source,
-            choose_rows(source, self.rows),
+            positions,
             sample_rate_hz=self.sample_rate_hz if codec is None else codec.sample_rate_hz,
             num_samples=None if codec is None else codec.num_samples,
             duration_s=self.duration_s,
+            stride_s=self.stride_s,
             level_dbfs=self.level_dbfs,
             mix_down=self.mix_down,
             requests=self.requests,
@@ -129,11 +146,15 @@ class AudioData(DataConfig):
         if self.told == "nothing":
             return sounds
         entry = None if fitted is None else fitted.condition_spec[self.told]
-        if entry is None:
-            return replace(sounds, told={self.told: self._fitted(self.told, sounds)})
         seen_as = entry.seen_as if isinstance(entry, FieldEntry) else None
+        if fitted is None:
+            seen_as = self._fitted(self.seen_as if self.told == "noisy" else self.told, sounds)
         assert seen_as is not None, "that is how sounds are told of"
-        return replace(sounds, told={self.told: seen_as})
+        told = {self.told: seen_as}
+        if self.told != "noisy":
+            return replace(sounds, told=told)
+        cells = source.cells(SPEAKER) if SPEAKER in source.columns() else range(len(source))
+        return replace(sounds, told=told, mixer=self._mixer(sounds, [cells[i] for i in positions]))
 
     def fit_codec(self, examples: SoundSet) -> SoundCodec:
         """What the model sees of a sound, with the scale of these."""
@@ -142,6 +163,14 @@ class AudioData(DataConfig):
     def describe(self, examples: SoundSet) -> SoundReport:
         """Count, hours, rates, lengths, levels, clipping, silence, duplicates, conditions."""
         return SoundReport.measure(examples)
+
+    def _mixer(self, sounds: SoundSet, speakers: Sequence[Any]) -> Mixer:
+        """Makes these sounds noisy, given who speaks in each of the sounds they are pieces of."""
+        numbers = {speaker: number for number, speaker in enumerate(dict.fromkeys(speakers))}
+        voices = torch.tensor([numbers[speaker] for speaker in speakers])[sounds.sounds]
+        rate_hz = sounds.sample_rate_hz
+        recordings = () if self.noise.folder is None else read_noises(self.noise.folder, rate_hz)
+        return Mixer(self.noise, rate_hz, voices, recordings)
 
     def _fitted(self, seen_as: str, sounds: SoundSet) -> SoundCodec:
         """That codec, with the scale of these sounds."""

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from clarion.base.condition import ConditionSpec
 from clarion.base.errors import DataError
 from clarion.domains.audio.sound_file import Sound, read_sound, resample
 from clarion.domains.audio.sound_set import SoundFacts, SoundSet
-from clarion.domains.audio.sources import SoundSource
+from clarion.domains.audio.sources import SoundSource, open_source
 from clarion.run.columns import ColumnReader, read_columns
 from clarion.run.examples import OnProgress
 
@@ -28,6 +29,7 @@ def read_sound_set(
     sample_rate_hz: int | None,
     num_samples: int | None,
     duration_s: float | None,
+    stride_s: float | None,
     level_dbfs: float | None,
     mix_down: bool,
     requests: Mapping[str, ColumnReader],
@@ -43,6 +45,8 @@ def read_sound_set(
         sample_rate_hz: rate to bring them to; None for that of the files, which must be one.
         num_samples: length to cut or fill them up to; None for `duration_s`.
         duration_s: the same in seconds; None for that of the longest.
+        stride_s: cut a longer sound into pieces that begin so far apart, the last one filled up;
+            None takes its beginning alone.
         level_dbfs: root mean square to bring each to; None leaves them as loud as they are.
         mix_down: take the mean of channels that differ.
         requests: name -> reader of the conditions that are read from columns.
@@ -65,7 +69,7 @@ def read_sound_set(
         finally:
             if on_progress is not None:
                 on_progress(number, len(positions))
-        facts.append(look_at(sound))
+        facts.append(look_at(sound, name))
         if sample_rate_hz is None and sound.sample_rate_hz != facts[0].sample_rate_hz:
             raise DataError(
                 f"The sounds differ in rate: {source.name(positions[0])} has "
@@ -81,30 +85,61 @@ def read_sound_set(
     if num_samples is None:
         longest = max(len(sound.samples) for sound in sounds)
         num_samples = longest if duration_s is None else max(1, round(duration_s * rate_hz))
-    if 4 * num_samples * len(sounds) > memory_limit_bytes:
+    pieces = [
+        (number, start)
+        for number, sound in enumerate(sounds)
+        for start in _starts(len(sound.samples), num_samples, stride_s, rate_hz)
+    ]
+    if 4 * num_samples * len(pieces) > memory_limit_bytes:
         raise DataError(
-            f"{len(sounds)} sounds of {num_samples / rate_hz:.2f} s take "
-            f"{4 * num_samples * len(sounds) / 2**30:.1f} GiB; set duration_s to cut them, use "
-            "fewer (rows), or raise memory_limit_gib."
+            f"{len(pieces)} sounds of {num_samples / rate_hz:.2f} s take "
+            f"{4 * num_samples * len(pieces) / 2**30:.1f} GiB; set duration_s to cut them, use "
+            "fewer (rows, stride_s), or raise memory_limit_gib."
         )
-    waveforms = torch.zeros(len(sounds), num_samples)
-    for row, sound in zip(waveforms, sounds, strict=True):
-        part = torch.from_numpy(sound.samples[:num_samples].astype(np.float32))
-        row[: len(part)] = part
+    waveforms = torch.zeros(len(pieces), num_samples)
+    for row, (number, start) in zip(waveforms, pieces, strict=True):
+        samples = sounds[number].samples[start : start + num_samples]
+        row[: len(samples)] = torch.from_numpy(samples.astype(np.float32))
     used = {column for name, reader in requests.items() for column in reader.columns or (name,)}
     return SoundSet(
         waveforms=waveforms,
         sample_rate_hz=rate_hz,
+        sounds=torch.tensor([number for number, _ in pieces]),
+        starts=torch.tensor([start for _, start in pieces]),
         conditions=conditions,
         facts=tuple(facts),
-        place=lambda index: source.name(positions[index]),
         unused=tuple(column for column in source.columns() if column not in used),
     )
 
 
-def look_at(sound: Sound) -> SoundFacts:
-    """What a sound is like."""
+def read_noises(folder: str, sample_rate_hz: int) -> tuple[Tensor, ...]:
+    """All recordings of noise in a folder, each (time,), at one rate; channels are mixed down.
+
+    Raises:
+        DataError: if there are none, or one is silent or cannot be read.
+    """
+    source, recordings = open_source(folder), []
+    for index in range(len(source)):
+        sound = read_sound(source.fetch(index), source.name(index), mix_down=True)
+        if not sound.samples.any():
+            raise DataError(f"{source.name(index)} is silent, which is no noise.")
+        samples = resample(sound, sample_rate_hz).samples.astype(np.float32)
+        recordings.append(torch.from_numpy(samples))
+    return tuple(recordings)
+
+
+def _starts(length: int, num_samples: int, stride_s: float | None, rate_hz: int) -> range:
+    """Where pieces of a sound begin: as many as hold all of it."""
+    if stride_s is None:
+        return range(1)
+    stride = max(1, round(stride_s * rate_hz))
+    return range(0, max(1, length - num_samples + stride), stride)
+
+
+def look_at(sound: Sound, name: str) -> SoundFacts:
+    """What a sound is like, and what it is called."""
     return SoundFacts(
+        name=name,
         sample_rate_hz=sound.sample_rate_hz,
         duration_s=sound.duration_s,
         level_dbfs=_dbfs(_root_mean_square(sound.samples)),

@@ -32,6 +32,8 @@ class SoundReport:
         used_rate_hz: to which they are brought.
         used_duration_s: to which they are cut or filled up.
         num_cut: how many are longer than that.
+        num_pieces: into how many pieces they are cut; as many as there are, if only the beginning
+            of each is used.
         durations_s: name -> quantile.
         levels_dbfs: name -> quantile of the root mean squares, silence left out.
         num_clipped: how many have flat peaks near full scale.
@@ -49,6 +51,7 @@ class SoundReport:
     used_rate_hz: int
     used_duration_s: float
     num_cut: int
+    num_pieces: int
     durations_s: dict[str, float]
     levels_dbfs: dict[str, float]
     num_clipped: int
@@ -74,14 +77,15 @@ class SoundReport:
             sample_rates_hz=dict(sorted(Counter(f.sample_rate_hz for f in facts).items())),
             used_rate_hz=sounds.sample_rate_hz,
             used_duration_s=used_duration_s,
+            num_pieces=len(sounds),
             num_cut=sum(s > used_duration_s + 1 / sounds.sample_rate_hz for s in durations),
             durations_s=_quantiles(durations),
             levels_dbfs=_quantiles(levels),
             num_clipped=len(clipped),
-            clipped=tuple(sounds.name(i) for i in clipped[:NAMED]),
+            clipped=tuple(facts[i].name for i in clipped[:NAMED]),
             num_silent=len(silent),
-            silent=tuple(sounds.name(i) for i in silent[:NAMED]),
-            duplicates=DuplicateReport.find([f.digest for f in facts], sounds.name),
+            silent=tuple(facts[i].name for i in silent[:NAMED]),
+            duplicates=DuplicateReport.find([f.digest for f in facts], lambda i: facts[i].name),
             conditions={name: dict(c.summary) for name, c in sounds.conditions.items()},
             unused=sounds.unused,
         )
@@ -101,6 +105,8 @@ class SoundReport:
         table.add_row("lengths", f"{_spread(self.durations_s, '.2f')} s")
         cut = f", {self.num_cut:,} of them longer and cut" if self.num_cut else ""
         table.add_row("", f"cut or filled up to {self.used_duration_s:.3f} s{cut}")
+        if self.num_pieces != self.count:
+            table.add_row("", f"{self.num_pieces:,} pieces in all")
         levels = f"{_spread(self.levels_dbfs, '.1f')} dBFS" if self.levels_dbfs else "none"
         table.add_row("levels", levels)
         for name, total, some in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from clarion.base.condition import Condition, ConditionSpec, FieldEntry
 from clarion.base.sound import SoundCodec
+from clarion.base.streams import mix_seed
+from clarion.domains.audio.mixing import Mixer
 from clarion.run.columns import Column, batch_of
 
 
@@ -18,6 +20,7 @@ class SoundFacts:
     """What a sound was like before anything was done to it.
 
     Args:
+        name: where it came from: a file, or a table and a row.
         sample_rate_hz: samples a second.
         duration_s: its length.
         level_dbfs: its root mean square; minus infinity for digital silence.
@@ -26,6 +29,7 @@ class SoundFacts:
         digest: equal for the same samples.
     """
 
+    name: str
     sample_rate_hz: int
     duration_s: float
     level_dbfs: float
@@ -36,25 +40,30 @@ class SoundFacts:
 
 @dataclass(frozen=True, eq=False)
 class SoundSet:
-    """Sounds, what is known of them, and what a model is told of them that they make themselves.
+    """Sounds or pieces of them, what is known of them, and what a model is told of how they sound.
 
     Args:
         waveforms: (n, num_samples) float32; full scale is 1, and shorter sounds end in zeros.
         sample_rate_hz: of all of them.
+        sounds: (n,) int64, of which sound each is a piece.
+        starts: (n,) int64, the sample with which it begins there.
         conditions: name -> values for all sounds.
-        facts: what each was like in its file.
-        place: says where a sound comes from, by its number.
+        facts: what each sound was like in its file.
         unused: columns from which nothing is read.
-        told: name -> what a model sees of the sound itself, such as its log-mel spectrogram.
+        told: name -> what a model sees of each piece as it is heard, such as its log-mel
+            spectrogram.
+        mixer: makes them noisy before they are heard; None leaves them as they are.
     """
 
     waveforms: Tensor
     sample_rate_hz: int
+    sounds: Tensor
+    starts: Tensor
     conditions: Mapping[str, Column]
     facts: tuple[SoundFacts, ...]
-    place: Callable[[int], str]
     unused: tuple[str, ...] = ()
     told: Mapping[str, SoundCodec] = field(default_factory=dict)
+    mixer: Mixer | None = None
 
     def __len__(self) -> int:
         return len(self.waveforms)
@@ -70,28 +79,36 @@ class SoundSet:
         return known | {name: FieldEntry.of_sound(seen) for name, seen in self.told.items()}
 
     def name(self, index: int) -> str:
-        """Where sound `index` came from: a file, or a table and a row."""
-        return self.place(index)
+        """Where piece `index` came from: a file, or a table and a row, and when it begins there."""
+        name, start = self.facts[int(self.sounds[index])].name, int(self.starts[index])
+        return f"{name}, from {start / self.sample_rate_hz:.2f} s on" if start else name
 
     def batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
-        """Sounds by number.
+        """Sounds by number; noise that is mixed in depends on the number alone.
 
         Args:
             indices: (n,) int64, each in 0..len - 1, in any order, on any device.
 
         Returns:
-            Waveforms (n, num_samples), and what is known and told of each.
+            Waveforms (n, num_samples), clean, and what is known and told of each.
         """
-        waveforms = self.waveforms.index_select(0, indices.to(self.waveforms.device))
-        known = batch_of(self.conditions, indices)
-        told = {name: seen_as.encode(waveforms) for name, seen_as in self.told.items()}
+        return self._batch(indices, [mix_seed("noise", i) for i in indices.tolist()])
+
+    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
+        """The same with fresh noise."""
+        return self._batch(indices, torch.randint(2**63 - 1, (len(indices),)).tolist())
+
+    def _batch(self, indices: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Condition]:
+        if self.mixer is None:
+            waveforms = heard = self.waveforms.index_select(0, indices.to(self.waveforms.device))
+        else:
+            waveforms, heard = self.mixer.noisy(self.waveforms, indices, seeds)
+        known = batch_of(self.conditions, self.sounds[indices.to(self.sounds.device)])
+        told = {name: seen_as.encode(heard) for name, seen_as in self.told.items()}
         always = torch.ones(len(waveforms), dtype=torch.bool, device=waveforms.device)
         return waveforms, Condition(
             {**known.values, **told}, {**known.present, **dict.fromkeys(told, always)}
         )
-
-    def training_batch(self, indices: Tensor) -> tuple[Tensor, Condition]:
-        return self.batch(indices)
 
     def to(self, device: torch.device | str) -> SoundSet:
         """The same set on another device."""
@@ -99,4 +116,5 @@ class SoundSet:
             self,
             waveforms=self.waveforms.to(device),
             conditions={name: column.to(device) for name, column in self.conditions.items()},
+            mixer=None if self.mixer is None else self.mixer.to(device),
         )

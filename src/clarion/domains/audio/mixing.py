@@ -1,0 +1,149 @@
+"""Clean sounds made noisy, each by random numbers of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from clarion.base.errors import DataError
+from clarion.domains.audio.coloured import coloured, shaped
+from clarion.domains.audio.noise import Noise
+from clarion.domains.audio.room import convolved, low_passed, room_response
+
+DIRECT_DB = (0.0, 10.0)
+"""Energy of the direct sound over that of the room, at the least and at the most."""
+
+OWN = "folder"
+COLOURS = {"white": 0.0, "pink": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Mixer:
+    """Makes sounds of a set noisy.
+
+    Args:
+        noise: which noise, and how loud.
+        sample_rate_hz: of the sounds.
+        voices: (n,) int64, who speaks in each sound of the set: a babble takes others.
+        recordings: of one's own noise, each (time,), at that rate.
+
+    Raises:
+        DataError: for babble, if all sounds are of one voice.
+    """
+
+    noise: Noise
+    sample_rate_hz: int
+    voices: Tensor
+    recordings: tuple[Tensor, ...] = ()
+
+    def __post_init__(self) -> None:
+        if "babble" in self.noise.kinds and len(self.voices.unique()) < 2:
+            raise DataError(
+                "Babble is mixed of others, and all sounds are of one speaker, or there is only "
+                "one. Leave babble out of the kinds of noise."
+            )
+
+    def noisy(self, sounds: Tensor, indices: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Some of the sounds, and the same with noise, at the level of the noisy ones.
+
+        Where there is nothing but silence, noise alone is heard.
+
+        Args:
+            sounds: (n, num_samples), the whole set.
+            indices: (batch,) which of them.
+            seeds: of the randomness of each.
+
+        Returns:
+            Clean and noisy, each (batch, num_samples).
+        """
+        pairs = [
+            self._pair(sounds, int(index), torch.Generator().manual_seed(seed))
+            for index, seed in zip(indices, seeds, strict=True)
+        ]
+        clean, noisy = (torch.stack(part) for part in zip(*pairs, strict=True))
+        return clean, noisy
+
+    def to(self, device: torch.device | str) -> Mixer:
+        """The same on another device."""
+        recordings = tuple(recording.to(device) for recording in self.recordings)
+        return replace(self, recordings=recordings)
+
+    def _pair(
+        self, sounds: Tensor, index: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        clean = sounds[index]
+        noise = self._drawn(sounds, index, generator).to(clean)
+        snr_db = uniform(self.noise.snr_db, generator)
+        speech = clean
+        if self.noise.t60_s is not None:
+            t60_s, direct_db = uniform(self.noise.t60_s, generator), uniform(DIRECT_DB, generator)
+            room = room_response(t60_s, direct_db, self.sample_rate_hz, generator)
+            speech = convolved(clean, room)
+        noisy = at_snr(speech, noise, snr_db)
+        if self.noise.cut_hz is not None:
+            noisy = low_passed(noisy, uniform(self.noise.cut_hz, generator), self.sample_rate_hz)
+        gain = gain_to(noisy, self.noise.level_dbfs)
+        return clean * gain, noisy * gain
+
+    def _drawn(self, sounds: Tensor, index: int, generator: torch.Generator) -> Tensor:
+        """Noise of a random kind, (num_samples,)."""
+        kinds = (*self.noise.kinds, *([OWN] if self.recordings else []))
+        kind, num_samples = kinds[below(len(kinds), generator)], sounds.shape[1]
+        if kind == "babble":
+            return self._babble(sounds, index, generator)
+        if kind == "shaped":
+            return shaped(num_samples, self.sample_rate_hz, generator)
+        if kind == OWN:
+            recording = self.recordings[below(len(self.recordings), generator)]
+            start = below(max(1, len(recording) - num_samples + 1), generator)
+            repeats = -(-num_samples // len(recording))
+            return recording.repeat(repeats)[start : start + num_samples]
+        return coloured(COLOURS[kind], num_samples, self.sample_rate_hz, generator)
+
+    def _babble(self, sounds: Tensor, index: int, generator: torch.Generator) -> Tensor:
+        """Sounds of other voices, as loud as each other, each from a place of its own on."""
+        others = (self.voices != self.voices[index]).nonzero()[:, 0]
+        low, high = self.noise.voices
+        count = min(len(others), low + below(high - low + 1, generator))
+        chosen = others[torch.randperm(len(others), generator=generator)[:count]]
+        mixed = torch.zeros_like(sounds[0])
+        for other in chosen.tolist():
+            voice = sounds[other]
+            mixed += (voice * gain_to(voice, 0)).roll(below(len(voice), generator))
+        return mixed
+
+
+def at_snr(speech: Tensor, noise: Tensor, snr_db: float) -> Tensor:
+    """speech + g noise with 10 log10(sum speech² / sum (g noise)²) = snr_db.
+
+    The noise alone, where there is no speech; the speech alone, where there is no noise.
+    """
+    level_dbfs = 20 * float(root_mean_square(speech).log10())
+    if level_dbfs == -float("inf"):
+        return noise
+    return speech + noise * gain_to(noise, level_dbfs - snr_db)
+
+
+def gain_to(sound: Tensor, level_dbfs: float) -> float:
+    """What brings a sound (time,) to a root mean square; 1 for silence."""
+    now = float(root_mean_square(sound))
+    return 10 ** (level_dbfs / 20) / now if now > 0 else 1.0
+
+
+def root_mean_square(sound: Tensor) -> Tensor:
+    """Of a sound (time,), as float64."""
+    return sound.double().square().mean().sqrt()
+
+
+def uniform(ends: tuple[float, float], generator: torch.Generator) -> float:
+    """A number between two."""
+    low, high = ends
+    return low + (high - low) * float(torch.rand((), dtype=torch.float64, generator=generator))
+
+
+def below(count: int, generator: torch.Generator) -> int:
+    """A whole number from 0 to count - 1."""
+    return int(torch.randint(count, (), generator=generator))
