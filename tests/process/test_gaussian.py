@@ -17,7 +17,7 @@ mpmath.mp.dps = 50
 
 def vp_linear(p, t):
     integral = p.beta_min * t + (mpmath.mpf(p.beta_max) - p.beta_min) * t**2 / 2
-    return mpmath.exp(-integral / 2), mpmath.sqrt(1 - mpmath.exp(-integral))
+    return p.input_scale * mpmath.exp(-integral / 2), mpmath.sqrt(1 - mpmath.exp(-integral))
 
 
 def edm(p, t):
@@ -45,7 +45,7 @@ CASES = [
     pytest.param(name, process, id=f"{name}-{kind}")
     for name in PROCESSES
     for kind, process in (("default", PROCESSES[name]()), ("other", OTHER_SETTINGS[name]))
-]
+] + [pytest.param("vp_linear", VPLinear(0.005, 2.5, 0.007, input_scale=0.05), id="scaled input")]
 
 
 def times(process, n=41):
@@ -229,6 +229,7 @@ def test_float32_near_both_ends(name):
         (lambda: VPLinear(beta_max=math.nan), "beta_min .* nan"),
         (lambda: VPLinear(t_min=0.5, t_max=0.4), "t_min must lie below t_max, .*got 0.5 and 0.4"),
         (lambda: VPLinear(t_min=0.0), "t_min must be above 0 .*got 0.0"),
+        (lambda: VPLinear(input_scale=0.0), "input_scale must be above 0 .*got 0.0"),
         (lambda: VPLinear(t_max=2.0), "t_max must be at most 1, got 2.0"),
         (lambda: VPCosine(log_snr_min=12.0), "log_snr_min must lie below log_snr_max"),
         (lambda: Flow(log_snr_min=math.nan), "log_snr_min .* nan"),

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from clarion.base.errors import ClarionError
-from clarion.process import EDM, GRIDS, PROCESSES, VE, Flow, VPCosine
-from clarion.process.grids import Karras, LogSNRUniform, TimeUniform, Trailing
+from clarion.process import EDM, GRIDS, PROCESSES, VE, Flow, VPCosine, VPLinear
+from clarion.process.grids import GivenLevels, Karras, LogSNRUniform, TimeUniform, Trailing
+from clarion.process.tokens import Masking
 
 DOUBLE = torch.float64
 PAIRS = list(itertools.product(sorted(PROCESSES), sorted(GRIDS)))
@@ -159,3 +160,38 @@ def test_levels_in_the_wrong_order_are_refused():
 def test_levels_that_the_process_does_not_reach_are_refused():
     with pytest.raises(ClarionError, match=r"sigma_max must be in \[0.002, 80\].*got 81"):
         LogSNRUniform(sigma_max=81.0)(EDM(), 4)
+
+
+@pytest.mark.parametrize("process", [VPLinear(), EDM(), Flow(), VPLinear(input_scale=0.1)])
+def test_levels_that_are_given(process):
+    grid = GivenLevels((3.0, 1.25, 0.2))
+    expected = torch.tensor([3.0, 1.25, 0.2], dtype=DOUBLE)
+    torch.testing.assert_close(levels(process, grid, 3), expected, **CLOSE)
+    assert grid(process, 3)[-1] == 0
+
+
+def test_levels_of_a_chain_are_those_of_its_own_steps():
+    """x <- sqrt(1 - beta) x + sqrt(beta) noise, step by step, is not in closed form."""
+    betas, scale = (1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5), 0.3
+    alpha, variance, expected = scale, 0.0, []
+    for beta in betas:
+        alpha, variance = math.sqrt(1 - beta) * alpha, (1 - beta) * variance + beta
+        expected.insert(0, math.sqrt(variance) / alpha)
+    assert GivenLevels.of_betas(betas, scale).levels == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GivenLevels(()), "levels must fall and be above 0"),
+        (lambda: GivenLevels((1.0, 1.0)), "levels must fall"),
+        (lambda: GivenLevels((-1.0,)), "levels must fall"),
+        (lambda: GivenLevels.of_betas([0.5, 1.0]), "betas must be in"),
+        (lambda: GivenLevels((3.0, 1.0))(EDM(), 12), "num_steps must be 2, .* got 12"),
+        (lambda: GivenLevels((300.0, 1.0))(EDM(), 2), r"A level must be in \[0.002, 80\] .* 300"),
+        (lambda: GivenLevels((3.0, 1.0))(Masking(3), 2), "which Masking"),
+    ],
+)
+def test_levels_that_cannot_be_given(make, message):
+    with pytest.raises(ClarionError, match=message):
+        make()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import torch
@@ -87,16 +87,31 @@ class GaussianProcess(Process):
 class VPLinear(GaussianProcess):
     """Variance preserving, beta rising linearly; the continuous form of DDPM's schedule.
 
-    log alpha(t) = -(beta_min t + (beta_max - beta_min) t² / 2) / 2, sigma² = 1 - alpha².
-    Source: Song et al. 2021, arXiv 2011.13456, equation 32; t_min is their sampling epsilon.
+    B = beta_min t + (beta_max - beta_min) t² / 2, alpha = input_scale exp(-B / 2),
+    sigma² = 1 - exp(-B).
+
+    T steps whose beta_k rises from beta_1 to beta_T, with alpha² = prod_k (1 - beta_k), are that of
+    beta_min = T beta_1 and beta_max = T beta_T, the more exactly the more steps.
+
+    Args:
+        beta_min: rate of noising at t = 0.
+        beta_max: the same at t = 1.
+        t_min: the least time.
+        t_max: the greatest.
+        input_scale: deviation of the data that a schedule was made for, where it is not 1.
+
+    Sources: Song et al. 2021, arXiv 2011.13456, equation 32 and appendix B; t_min is their sampling
+    epsilon. Chen 2023, arXiv 2301.10972, strategy 2 (input_scale).
     """
 
     beta_min: float = 0.1
     beta_max: float = 20.0
     t_min: float = 1e-3  # pyright: ignore[reportIncompatibleMethodOverride]
     t_max: float = 1.0  # pyright: ignore[reportIncompatibleMethodOverride]
+    input_scale: float = field(default=1.0, metadata={"optional": True})
 
     def __post_init__(self) -> None:
+        _check_positive(input_scale=self.input_scale)
         _check_order(beta_min=self.beta_min, beta_max=self.beta_max)
         _check_order(t_min=self.t_min, t_max=self.t_max)
         _check_positive(t_min=self.t_min)  # at t = 0 there is no noise to remove
@@ -106,16 +121,16 @@ class VPLinear(GaussianProcess):
             raise ClarionError(f"t_max must be at most 1, got {self.t_max}.")
 
     def alpha(self, t: Tensor) -> Tensor:
-        return torch.exp(-self._integral_of_beta(t) / 2)
+        return self.input_scale * torch.exp(-self._integral_of_beta(t) / 2)
 
     def sigma(self, t: Tensor) -> Tensor:
-        # 1 - alpha² cancels near t = 0; expm1 keeps every digit.
+        # 1 - exp(-B) cancels near t = 0; expm1 keeps every digit.
         return torch.sqrt(-torch.expm1(-self._integral_of_beta(t)))
 
     def time_of(self, log_snr: Tensor) -> Tensor:
-        # alpha² = sigmoid(log_snr), so the integral of beta is softplus(-log_snr).
+        # exp(-B) = sigmoid(log_snr) at input_scale 1, so B is softplus(-log_snr).
         # torch's default threshold, 20, would drop the last digits of what is mostly noise.
-        integral = F.softplus(-log_snr, threshold=40)
+        integral = F.softplus(2 * math.log(self.input_scale) - log_snr, threshold=40)
         slope = self.beta_max - self.beta_min
         # The stable root of slope t²/2 + beta_min t - integral = 0.
         return 2 * integral / (self.beta_min + torch.sqrt(self.beta_min**2 + 2 * slope * integral))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
@@ -72,8 +74,11 @@ class _BetweenLevels(Grid):
                 f"{self} is spaced in noise levels, which {process} has not; "
                 f"take 'trailing' or 'time_uniform'."
             )
-        start = _time_of(process, "sigma_max", self.sigma_max, process.t_max)
-        end = _time_of(process, "sigma_min", self.sigma_min, process.t_min)
+        start, end = process.t_max, process.t_min
+        if self.sigma_max is not None:
+            start = _time_of(process, "sigma_max", self.sigma_max)
+        if self.sigma_min is not None:
+            end = _time_of(process, "sigma_min", self.sigma_min)
         high, low = process.noise_level(torch.tensor([start, end], dtype=torch.float64)).tolist()
         times = process.time_of_noise_level(self.levels(high, low, num_steps))
         # The ends are off by rounding alone, but a time of 1 + 2e-16 lies outside [0, 1], where a
@@ -87,9 +92,7 @@ class _BetweenLevels(Grid):
         """The noise levels, (num_steps,) float64, falling from sigma_max to sigma_min."""
 
 
-def _time_of(process: GaussianProcess, name: str, level: float | None, default: float) -> float:
-    if level is None:
-        return default
+def _time_of(process: GaussianProcess, name: str, level: float) -> float:
     time = float(process.time_of_noise_level(torch.tensor(level, dtype=torch.float64)))
     if not process.t_min <= time <= process.t_max:
         ends = torch.tensor([process.t_min, process.t_max], dtype=torch.float64)
@@ -145,3 +148,50 @@ class Trailing(Grid):
     def times(self, process: Process, num_steps: int) -> Tensor:
         last = max(process.t_max / num_steps, process.t_min)
         return _between(process.t_max, last, num_steps)
+
+
+@dataclass(frozen=True)
+class GivenLevels(Grid):
+    """Noise levels that are given one by one, for as many steps.
+
+    Args:
+        levels: sigma / alpha at which a denoiser is asked, falling; within those of the process.
+    """
+
+    levels: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        falls = all(0 < low < high < math.inf for high, low in pairwise(self.levels))
+        if not self.levels or not falls or not 0 < self.levels[0] < math.inf:
+            raise ClarionError(f"levels must fall and be above 0, got {self.levels}.")
+
+    @classmethod
+    def of_betas(cls, betas: Sequence[float], input_scale: float = 1.0) -> GivenLevels:
+        """Those of a variance-preserving chain: level_k² = 1 / prod_{i <= k} (1 - beta_i) - 1.
+
+        Args:
+            betas: of the steps, that next to the data first, each in (0, 1).
+            input_scale: as that of the process `VPLinear`.
+
+        Source: Ho et al. 2020, arXiv 2006.11239, equation 4.
+
+        Example:
+            >>> GivenLevels.of_betas([0.2, 0.75]).levels
+            (2.0, 0.5)
+        """
+        if not all(0 < beta < 1 for beta in betas):
+            raise ClarionError(f"betas must be in (0, 1), got {tuple(betas)}.")
+        integrals = accumulate(-math.log1p(-beta) for beta in betas)
+        levels = [math.sqrt(math.expm1(integral)) / input_scale for integral in integrals]
+        return cls(tuple(reversed(levels)))
+
+    def times(self, process: Process, num_steps: int) -> Tensor:
+        if num_steps != len(self.levels):
+            raise ClarionError(
+                f"num_steps must be {len(self.levels)}, as many as levels are given, got "
+                f"{num_steps}."
+            )
+        if not isinstance(process, GaussianProcess):
+            raise ClarionError(f"levels of noise are given, which {process} has not.")
+        times = [_time_of(process, "A level", level) for level in self.levels]
+        return torch.tensor(times, dtype=torch.float64)
