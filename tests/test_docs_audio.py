@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from clarion.cli.main import main
+from clarion.domains.audio.evaluation import WER
 from clarion.domains.audio.metrics.tables import SPEECH_METRICS
 
 soundfile = pytest.importorskip("soundfile")
@@ -57,5 +58,6 @@ def test_its_commands_run_one_after_the_other(
 
 def test_it_names_all_metrics() -> None:
     assert re.findall(r"^\| `(\w+)` \| [^|]* \| [^|]*(?:pip|same|nothing)", PAGE, re.M) == [
-        *SPEECH_METRICS
+        *SPEECH_METRICS,
+        WER,
     ]

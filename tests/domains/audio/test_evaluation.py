@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clarion.base.errors import DataError
+from clarion.base.errors import ClarionError, DataError
 from clarion.cli.main import main
+from clarion.domains.audio import evaluation
 from clarion.domains.audio.evaluation import SpeechEvaluation, pair_files
+from clarion.domains.audio.metrics.speaker import speaker_similarity
 
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
@@ -44,8 +46,8 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 
 
 def run(folder: Path, clean: Path, *metrics):
-    evaluation = SpeechEvaluation(str(folder), str(clean), metrics or ("si_sdr",))
-    return evaluation.run(lambda done, of: None)
+    asked = SpeechEvaluation(str(folder), str(clean), metrics or ("si_sdr",))
+    return asked.run(lambda done, of: None)
 
 
 def test_si_sdr_is_that_of_the_noise(folders):
@@ -107,3 +109,33 @@ def test_silence_is_named(folders):
     soundfile.write(folders["noisy"] / "1.wav", np.zeros(RATE_HZ), RATE_HZ)
     with pytest.raises(DataError, match=r"noisy/1\.wav beside .*not defined for silence"):
         run(folders["noisy"], folders["clean"])
+
+
+class Echo:
+    """Hears a word in each sound that is loud."""
+
+    def words(self, samples):
+        return ["one"] if np.abs(samples).max() > 0.1 else []
+
+
+def test_words_are_held_against_texts_or_against_what_is_clean(folders, monkeypatch):
+    monkeypatch.setattr(evaluation, "Listener", lambda folder: Echo())
+    rows = ["file_name,text", "0.wav,ONE.", "1.wav,"]  # of 1 and 2 nothing is known
+    (folders["clean"] / "metadata.csv").write_text("\n".join(rows))
+    ask = SpeechEvaluation(
+        str(folders["noisy"]), str(folders["clean"]), ("wer",), whisper=str(folders["clean"])
+    )
+    assert ask.run(lambda done, of: None).metrics["wer"].parts == (0, 0, 0)
+    (folders["clean"] / "metadata.csv").write_text("file_name,text\n0.wav,one two three four\n")
+    assert ask.run(lambda done, of: None).metrics["wer"].parts == (0.75, 0, 0)
+    for settings in ({"metrics": ("wer",)}, {"metrics": ("si_sdr",), "whisper": "x"}):
+        with pytest.raises(ClarionError, match="wer needs whisper"):
+            SpeechEvaluation("a", "b", **settings)
+
+
+def test_a_voice_is_most_like_itself(folders):
+    pytest.importorskip("resemblyzer")
+    file = soundfile.read(folders["clean"] / "0.wav")[0]
+    assert speaker_similarity(file, file) == pytest.approx(1, abs=1e-5)
+    with pytest.raises(DataError, match="no voice"):
+        speaker_similarity(np.zeros(16_000), file)

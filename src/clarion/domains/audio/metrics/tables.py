@@ -13,6 +13,7 @@ from clarion.base.names import NameTable
 from clarion.domains.audio.metrics.perceptual import estoi, pesq_wb
 from clarion.domains.audio.metrics.predicted import distillmos, dnsmos_ovrl
 from clarion.domains.audio.metrics.si_sdr import si_sdr_db
+from clarion.domains.audio.metrics.speaker import speaker_similarity
 
 Samples: TypeAlias = NDArray[np.float64]
 Measure: TypeAlias = Callable[[Samples, Samples], float]
@@ -45,5 +46,6 @@ SPEECH_METRICS: NameTable[SpeechMetric] = NameTable(
         "si_sdr": SpeechMetric(si_sdr_db, "dB"),
         "dnsmos": SpeechMetric(_alone(dnsmos_ovrl), "overall, 1 to 5, predicted"),
         "distillmos": SpeechMetric(_alone(distillmos), "1 to 5, predicted"),
+        "speaker": SpeechMetric(speaker_similarity, "likeness of the voice, to 1"),
     },
 )
