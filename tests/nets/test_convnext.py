@@ -39,7 +39,8 @@ def test_it_is_its_blocks():
         scale, shift = (e @ block.modulate.weight.T + block.modulate.bias)[:, None].chunk(2, -1)
         y = y * (1 + scale) + shift
         h = h + block.narrow(F.gelu(block.widen(y)))
-    expected = net.leave(net.leave_norm(h)).mT
+    left = net.leave(net.leave_norm(h)).mT
+    expected = left[:, :4] + left[:, 4:] * x
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
 
 
@@ -66,7 +67,7 @@ def test_it_starts_at_zero_and_heeds_what_it_is_told():
 
 def test_what_a_position_costs():
     network = TINY.build((4, 100), {})
-    per_position = 2 * (4 * 6 + 2 * (3 * 6 + 2 * 6 * 12) + 6 * 4)
+    per_position = 2 * (4 * 6 + 2 * (3 * 6 + 2 * 6 * 12) + 6 * 8)
     embedding = 2 * (64 * 6 + 6 * 6 + 2 * 6 * 12)
     with torch.no_grad():
         flops = count_flops(lambda: network(torch.zeros(1, 4, 100), torch.zeros(1), None))

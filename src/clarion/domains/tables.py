@@ -119,6 +119,8 @@ RECIPES: NameTable[Callable[[], TrainingConfig]] = NameTable(
         "sequences": sequence.sequences,
         "text": sequence.text,
         "digits": audio.digits,
+        "vocoder": audio.vocoder,
+        "diffwave": audio.diffwave,
     },
 )
 

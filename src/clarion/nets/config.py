@@ -20,6 +20,11 @@ class NetworkConfig(ABC):
         """Whether what the network says depends on the noise level."""
         return True
 
+    @property
+    def takes_any_length(self) -> bool:
+        """Whether the network, once built, takes signals of any length, and fields as long."""
+        return False
+
     @abstractmethod
     def build(self, shape: tuple[int, ...], spec: ConditionSpec) -> nn.Module:
         """A freshly initialised network for samples of this shape."""

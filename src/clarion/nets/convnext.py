@@ -6,7 +6,9 @@ a few hundred million operations. With e the embedding of noise level and condit
 
     x <- x + W2 gelu(W1 ((1 + scale(e)) norm(depthwise(x)) + shift(e))).
 
-Fields, brought to the length of the signal, are further channels of the input.
+What leaves is A h + (B h) * x: a signal, and a gain of the input in each channel and position.
+Without the gain, noise in more channels than the blocks have could not be told from data. Fields,
+brought to the length of the signal, are further channels of the input.
 
 Sources: Liu et al. 2022, arXiv 2201.03545, section 2 (the block); Siuzdak 2023, arXiv 2306.00814,
 section 3 (over frames of sound); Liu et al. 2024, arXiv 2403.05010, section 3 (told the noise
@@ -21,12 +23,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clarion.base.condition import Condition, ConditionSpec, FieldEntry
+from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
 from clarion.nets.blocks import zeroed
 from clarion.nets.config import NetworkConfig
 from clarion.nets.embed import ConditionEmbedding, NoiseEmbedding
-from clarion.nets.fields import FieldInput
+from clarion.nets.fields import FieldInput, split_fields
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class ConvNeXtConfig(NetworkConfig):
         if self.kernel_size % 2 == 0:
             raise ClarionError(f"kernel_size must be odd, got {self.kernel_size}.")
 
+    @property
+    def takes_any_length(self) -> bool:
+        return True
+
     def build(self, shape: tuple[int, ...], spec: ConditionSpec) -> nn.Module:
         return ConvNeXt(self, shape, spec)
 
@@ -74,8 +80,7 @@ class ConvNeXt(nn.Module):
             raise ClarionError(
                 f"A ConvNeXt takes signals, of shape (channels, length), got {tuple(shape)}."
             )
-        fields = {name: e for name, e in spec.items() if isinstance(e, FieldEntry)}
-        summed = {name: e for name, e in spec.items() if name not in fields}
+        fields, summed = split_fields(spec)
         width = config.channels
         self.embed_noise = NoiseEmbedding(width)
         self.embed_condition = ConditionEmbedding(summed, width)
@@ -84,7 +89,7 @@ class ConvNeXt(nn.Module):
         self.enter = nn.Linear(channels_in, width)
         self.blocks = nn.ModuleList([Block(config) for _ in range(config.num_layers)])
         self.leave_norm = nn.LayerNorm(width)
-        self.leave = zeroed(nn.Linear(width, shape[0]))
+        self.leave = zeroed(nn.Linear(width, 2 * shape[0]))
 
     def forward(self, x: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
         """Predict.
@@ -95,11 +100,12 @@ class ConvNeXt(nn.Module):
             condition: values for the batch; None where all is absent.
         """
         e = F.silu(self.embed_noise(noise_level) + self.embed_condition(condition))
-        x = self.add_fields(x, condition) if self.add_fields else x
-        h = self.enter(x.transpose(1, 2))  # (batch, length, channels)
+        told = self.add_fields(x, condition) if self.add_fields else x
+        h = self.enter(told.transpose(1, 2))  # (batch, length, channels)
         for block in self.blocks:
             h = block(h, e)
-        return self.leave(self.leave_norm(h)).transpose(1, 2)
+        signal, gain = self.leave(self.leave_norm(h)).transpose(1, 2).chunk(2, 1)
+        return torch.addcmul(signal, gain, x)
 
 
 class Block(nn.Module):

@@ -26,12 +26,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clarion.base.condition import Condition, ConditionSpec, FieldEntry
+from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
 from clarion.nets.blocks import zeroed
 from clarion.nets.config import NetworkConfig
 from clarion.nets.embed import ConditionEmbedding, NoiseEmbedding
-from clarion.nets.fields import FieldInput
+from clarion.nets.fields import FieldInput, split_fields
 
 WIDTH, NUM_FREQUENCIES = 512, 128
 SLOPE = 0.4
@@ -62,6 +62,10 @@ class DiffWaveConfig(NetworkConfig):
                 raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if any(step < 2 or step % 2 for step in self.upsampling):
             raise ClarionError(f"upsampling must be even steps from 2, got {self.upsampling}.")
+
+    @property
+    def takes_any_length(self) -> bool:
+        return True
 
     def build(self, shape: tuple[int, ...], spec: ConditionSpec) -> nn.Module:
         return DiffWave(self, shape, spec)
@@ -100,8 +104,7 @@ class DiffWave(nn.Module):
             raise ClarionError(
                 f"A DiffWave takes signals, of shape (channels, length), got {tuple(shape)}."
             )
-        fields = {name: e for name, e in spec.items() if isinstance(e, FieldEntry)}
-        summed = {name: e for name, e in spec.items() if name not in fields}
+        fields, summed = split_fields(spec)
         self.embed_noise = NoiseEmbedding(WIDTH, NUM_FREQUENCIES)
         self.embed_condition = ConditionEmbedding(summed, WIDTH)
         self.frames = Frames(fields, config.upsampling) if fields else None

@@ -54,6 +54,12 @@ class FieldInput(nn.Module):
         return torch.cat(parts, 1)
 
 
+def split_fields(spec: ConditionSpec) -> tuple[ConditionSpec, ConditionSpec]:
+    """The fields of a spec, and the rest of it."""
+    fields = {name: entry for name, entry in spec.items() if isinstance(entry, FieldEntry)}
+    return fields, {name: entry for name, entry in spec.items() if name not in fields}
+
+
 def resize(field: Tensor, sides: torch.Size) -> Tensor:
     """(batch, channels, *any) -> (batch, channels, *sides): means where it shrinks, else linear."""
     if field.shape[2:] == sides:

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clarion.base.condition import Condition, ConditionSpec, FieldEntry
+from clarion.base.condition import Condition, ConditionSpec
 from clarion.base.errors import ClarionError
 from clarion.nets.blocks import CONVOLUTIONS, Block, ChannelNorm, convolution, num_heads, zeroed
 from clarion.nets.config import NetworkConfig
 from clarion.nets.context import SEQUENCES, Context, ContextEmbedding
 from clarion.nets.embed import ConditionEmbedding, NoiseEmbedding, check_names
-from clarion.nets.fields import FieldInput
+from clarion.nets.fields import FieldInput, split_fields
 
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}
 
@@ -123,10 +123,10 @@ class WayDown(nn.Module):
         width = config.base_channels * 4
         self.embed_noise = NoiseEmbedding(width)
         check_names(spec)
-        fields = {n: e for n, e in spec.items() if isinstance(e, FieldEntry)}
-        attended = {n: e for n, e in spec.items() if isinstance(e, SEQUENCES)}
+        fields, others = split_fields(spec)
+        attended = {n: e for n, e in others.items() if isinstance(e, SEQUENCES)}
         attended = attended if config.attention_levels else {}
-        summed = {n: e for n, e in spec.items() if n not in fields and n not in attended}
+        summed = {n: e for n, e in others.items() if n not in attended}
         self.embed_condition = ConditionEmbedding(summed, width)
         self.embed_context = ContextEmbedding(attended, width) if attended else None
         self.add_fields = FieldInput(fields, dims) if fields else None

@@ -20,7 +20,7 @@ class FieldEntry(ConditionEntry):
     Args:
         channels: of the map.
         sides: (length,) or (height, width), with as many sides as the samples have.
-        seen_as: what makes the map of a sound, where a sound is what is given; None takes maps.
+        seen_as: what makes the map of a sound, where a sound may be given; None takes maps alone.
     """
 
     channels: int
@@ -46,10 +46,10 @@ class FieldEntry(ConditionEntry):
     def encode(self, name: str, values: Any, n: int) -> Tensor:
         """A map (channels, *sides), or n of them, as an (n, channels, *sides) float32 tensor.
 
-        Where sounds are given: a waveform (num_samples,), or n of them.
+        Where it is made of sounds also a waveform (num_samples,), or n of them.
         """
         given = to_floats(name, values)
-        if self.seen_as is not None:
+        if self.seen_as is not None and given.shape[-len(self.shape) :] != self.shape:
             given = self.seen_as.encode(given if given.ndim > 1 else given[None])
             given = given.expand(n, *self.shape) if len(given) == 1 else given
         if given.shape == self.shape:

@@ -71,8 +71,12 @@ class LogMel(Spectrogram):
         return (1, self.num_bands)
 
     def _analyse(self, waveforms: Tensor) -> Tensor:
-        mean, std = self._affine(waveforms)
-        return ((self._levels(waveforms) - mean) / std)[:, None]
+        return self.normalised(self.levels_db(waveforms))[:, None]
+
+    def normalised(self, levels_db: Tensor) -> Tensor:
+        """Levels in dB, (batch, bands, frames), in model units."""
+        mean, std = self._affine(levels_db)
+        return (levels_db - mean) / std
 
     def _synthesise(self, x0: Tensor) -> Tensor:
         mean, std = self._affine(x0)
@@ -84,7 +88,7 @@ class LogMel(Spectrogram):
         total = squares = torch.zeros(self.num_bands, 1, dtype=torch.float64)
         count = 0
         for batch in batches:
-            levels = self._levels(batch).double().cpu()
+            levels = self.levels_db(batch).double().cpu()
             total = total + levels.sum((0, 2))[:, None]
             squares = squares + levels.square().sum((0, 2))[:, None]
             count += levels.shape[0] * levels.shape[2]
@@ -98,7 +102,8 @@ class LogMel(Spectrogram):
         std = torch.where(std > LEAST_STD, std, torch.ones_like(std))
         return replace(self, mean=tuple(mean[:, 0].tolist()), std=tuple(std[:, 0].tolist()))
 
-    def _levels(self, waveforms: Tensor) -> Tensor:
+    def levels_db(self, waveforms: Tensor) -> Tensor:
+        """10 log10 max(M |X|^2, floor) of waveforms of any length: (batch, bands, frames)."""
         filters = _filters(self).to(waveforms)
         bands = filters @ self.stft.analyse(waveforms).abs().square()
         floor = 10 ** (self.floor_dbfs / 10) * filters.amax(1, keepdim=True)
