@@ -7,7 +7,13 @@ import math
 import pytest
 import torch
 
-from clarion.base.condition import ClassEntry, Condition, VectorEntry, encode_condition
+from clarion.base.condition import (
+    ClassEntry,
+    Condition,
+    FieldEntry,
+    VectorEntry,
+    encode_condition,
+)
 from clarion.base.errors import ClarionError
 from clarion.nets import NETWORKS, UNetConfig
 from clarion.nets.blocks import Attention, Block, ChannelNorm
@@ -50,6 +56,7 @@ def inputs(shape=(2, 8, 8), n=3, seed=1):
 SIZES = [
     {},
     {"patch_size": 2},
+    {"patch_size": 2, "gates_input": True},
     {"channel_multipliers": (1,), "attention_levels": ()},
     {"channel_multipliers": (1, 2, 2), "attention_levels": (0, 2), "blocks_per_level": 2},
     {"channel_multipliers": (2, 1), "attention_levels": (0, 1), "head_width": 4},
@@ -303,3 +310,21 @@ def test_networks_stand_in_a_table():
     assert NETWORKS["unet"] is UNetConfig
     with pytest.raises(ClarionError, match="Did you mean 'unet'"):
         NETWORKS["u-net"]
+
+
+@pytest.mark.parametrize("patch_size", [1, 2])
+def test_gates_multiply_what_came_in(patch_size):
+    """With the last layer a constant, the answer is a matrix times the input, plus a constant."""
+    spec = {"field": FieldEntry(1, (8, 8))}
+    config = UNetConfig(8, (1, 1), 1, (), patch_size=patch_size, gates_input=True)
+    network = config.build((2, 8, 8), spec).double()
+    constant = torch.linspace(-1, 1, 2 + 2 * 3, dtype=torch.float64)
+    with torch.no_grad():
+        network.leave.bias.copy_(constant)
+    x, field = torch.randn(4, 2, 8, 8).double(), torch.randn(4, 1, 8, 8).double()
+    condition = Condition({"field": field}, {"field": torch.ones(4, dtype=torch.bool)})
+    gains = constant[2:].reshape(2, 3)
+    expected = torch.einsum("oi,bihw->bohw", gains, torch.cat([x, field], 1))
+    expected += constant[:2, None, None]
+    answer = network(x, torch.zeros(4).double(), condition)
+    torch.testing.assert_close(answer, expected, rtol=0, atol=1e-12)

@@ -17,6 +17,7 @@ COMMANDS: NameTable[str] = NameTable(
         "train-classifier": "train a classifier by which to steer a model",
         "sample": "draw samples from a trained model",
         "design": "draw new sequences with more, or less, of a measured number",
+        "enhance": "take the noise out of recordings of speech",
         "inspect": "show what a run, a checkpoint or a data folder holds",
         "evaluate": "measure how good samples are",
         "bench": "compare with GAN, VAE and plain diffusion at equal compute",

@@ -11,7 +11,7 @@ section 3 (adaptive normalisation, attention at several resolutions); Hoogeboom 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -41,6 +41,8 @@ class UNetConfig(NetworkConfig):
         head_width: channels of one attention head.
         patch_size: side of the patches that enter as one position; 1 works on each pixel.
         dropout: probability in [0, 1).
+        gates_input: add to the answer what came in, the sample and all fields, each channel times a
+            gain that the network finds for each position, as masks do that take noise away.
     """
 
     base_channels: int = 64
@@ -50,6 +52,7 @@ class UNetConfig(NetworkConfig):
     head_width: int = 64
     patch_size: int = 1
     dropout: float = 0.0
+    gates_input: bool = field(default=False, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         if self.base_channels < 4 or self.base_channels % 4:
@@ -132,6 +135,7 @@ class WayDown(nn.Module):
         self.add_fields = FieldInput(fields, dims) if fields else None
         channels_in = channels + (self.add_fields.num_channels if self.add_fields else 0)
         self._sizes = config, dims, width, width if attended else 0
+        self.channels_in = channels_in
 
         widths, patch = config.channels, config.patch_size
         self.enter = (
@@ -164,15 +168,15 @@ class WayDown(nn.Module):
         """Go down; arguments as those of `UNet.forward`."""
         e = F.silu(self.embed_noise(noise_level) + self.embed_condition(condition))
         context = self.embed_context(condition, len(x)) if self.embed_context else None
-        x = self.add_fields(x, condition) if self.add_fields else x
-        x = self.enter(x.contiguous(memory_format=self.memory_format))
+        given = self.add_fields(x, condition) if self.add_fields else x
+        x = self.enter(given.contiguous(memory_format=self.memory_format))
         skips = [x]
         for block in self.down:
             x = block(x, e, context)
             skips.append(x)
         for block in self.middle:
             x = block(x, e, context)
-        return Features(x, skips, e, context)
+        return Features(x, skips, e, context, given)
 
 
 class Features(NamedTuple):
@@ -183,12 +187,14 @@ class Features(NamedTuple):
         skips: features that were left at each resolution, in their order.
         e: embedding of noise level and condition, (batch, width).
         context: tokens that are attended to.
+        given: what came in, with all fields, (batch, channels, *sides).
     """
 
     x: Tensor
     skips: list[Tensor]
     e: Tensor
     context: Context | None
+    given: Tensor
 
 
 class UNet(WayDown):
@@ -207,7 +213,9 @@ class UNet(WayDown):
                 self.up.append(self.block(c + skips.pop(), w, level))
                 c = w
         self.leave_norm = ChannelNorm(c)
-        self.leave = zeroed(leaving(config, dims, c, channels))
+        self.gates_input = config.gates_input
+        num_gains = channels * self.channels_in if config.gates_input else 0
+        self.leave = zeroed(leaving(config, dims, c, channels + num_gains))
         self.to(memory_format=self.memory_format)  # pyright: ignore[reportCallIssue]
 
     def forward(self, x: Tensor, noise_level: Tensor, condition: Condition | None) -> Tensor:
@@ -218,11 +226,16 @@ class UNet(WayDown):
             noise_level: (batch,), log(sigma / alpha) / 4.
             condition: values for the batch; None where all is absent.
         """
-        x, skips, e, context = self.read(x, noise_level, condition)
+        channels = x.shape[1]
+        x, skips, e, context, given = self.read(x, noise_level, condition)
         for block in self.up:
             x = x if block.resample == "double" else torch.cat([x, skips.pop()], 1)
             x = block(x, e, context)
-        return self.leave(F.silu(self.leave_norm(x)))
+        answer = self.leave(F.silu(self.leave_norm(x)))
+        if not self.gates_input:
+            return answer
+        gains = answer[:, channels:].unflatten(1, (channels, self.channels_in))
+        return answer[:, :channels] + (gains * given.unsqueeze(1)).sum(2)
 
 
 def leaving(config: UNetConfig, dims: int, c_in: int, channels: int) -> nn.Module:

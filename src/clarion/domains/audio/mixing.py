@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clarion.base.errors import DataError
 from clarion.domains.audio.coloured import coloured, shaped
-from clarion.domains.audio.noise import Noise
+from clarion.domains.audio.noise import NOISY_DBFS, Noise
 from clarion.domains.audio.room import convolved, low_passed, room_response
 
 DIRECT_DB = (0.0, 10.0)
@@ -47,9 +47,10 @@ class Mixer:
             )
 
     def noisy(self, sounds: Tensor, indices: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Some of the sounds, and the same with noise, at the level of the noisy ones.
+        """Some of the sounds, and the same with noise.
 
-        Where there is nothing but silence, noise alone is heard.
+        The noisy ones are brought to `NOISY_DBFS`, the clean ones by the same factors. Where there
+        is nothing but silence, noise alone is heard.
 
         Args:
             sounds: (n, num_samples), the whole set.
@@ -85,7 +86,7 @@ class Mixer:
         noisy = at_snr(speech, noise, snr_db)
         if self.noise.cut_hz is not None:
             noisy = low_passed(noisy, uniform(self.noise.cut_hz, generator), self.sample_rate_hz)
-        gain = gain_to(noisy, self.noise.level_dbfs)
+        gain = gain_to(noisy, NOISY_DBFS)
         return clean * gain, noisy * gain
 
     def _drawn(self, sounds: Tensor, index: int, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,9 @@ from typing import Literal
 
 from clarion.base.errors import DataError
 
+NOISY_DBFS = -25.0
+"""Root mean square at which noisy sounds are heard, so that a model knows one level only."""
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -19,8 +22,6 @@ class Noise:
             spectrum that comes and goes.
         folder: of one's own recordings of noise, which are then one more kind; None for none.
         snr_db: lowest and highest power of the speech over that of the noise.
-        level_dbfs: root mean square to which the noisy sound is brought, and the clean one by the
-            same factor, so that a model sees one level.
         voices: fewest and most of a babble.
         t60_s: shortest and longest reverberation time of a room; None for no room. What shall come
             out stays dry.
@@ -34,7 +35,6 @@ class Noise:
     )
     folder: str | None = None
     snr_db: tuple[float, float] = (-5.0, 20.0)
-    level_dbfs: float = -25.0
     voices: tuple[int, int] = (3, 6)
     t60_s: tuple[float, float] | None = None
     cut_hz: tuple[float, float] | None = None
@@ -42,8 +42,6 @@ class Noise:
     def __post_init__(self) -> None:
         if not self.kinds and self.folder is None:
             raise DataError("There is no noise: name kinds, or a folder.")
-        if not self.level_dbfs <= 0:
-            raise DataError(f"level_dbfs must be at most 0, got {self.level_dbfs}.")
         for name, least in (("snr_db", -math.inf), ("voices", 1), ("t60_s", 0), ("cut_hz", 0)):
             ends = getattr(self, name)
             if ends is None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,9 @@ FLAT_SAMPLES = 4
 """So many equal samples in a row, at a peak near full scale, are a flattened one."""
 
 NEAR_FULL_SCALE = 0.98
+
+BLOCK_SAMPLES = 1 << 16
+"""Of each channel, in a block of a file that is read or written in parts."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +66,9 @@ def read_sound(file: Path | bytes, name: str = "", *, mix_down: bool = False) ->
         DataError: if the file is missing, is no sound, has several channels, or holds what is not a
             finite number.
     """
-    try:
-        import soundfile
-    except ImportError:
-        raise needs_audio("Reading sound", "soundfile") from None
     name = name or str(file)
-    if isinstance(file, Path) and not file.is_file():
-        raise DataError(f"There is no file {file}.")
-    opened = io.BytesIO(file) if isinstance(file, bytes) else file
-    try:
-        samples, sample_rate_hz = soundfile.read(opened, dtype="float64", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{name} cannot be read as sound: {error.error_string}") from None
-    if not len(samples):
-        raise DataError(f"{name} holds no samples.")
-    if not np.isfinite(samples).all():
-        at = int(np.argmin(np.isfinite(samples).all(1))) / sample_rate_hz
-        raise DataError(f"{name} holds NaN or infinite samples, the first at {at:.3f} s.")
+    sample_rate_hz, blocks = read_blocks(file, name)
+    samples = np.concatenate(list(blocks))
     if mix_down:
         samples = samples.mean(1, keepdims=True)
     if (samples != samples[:, :1]).any():
@@ -88,37 +80,155 @@ def read_sound(file: Path | bytes, name: str = "", *, mix_down: bool = False) ->
     return Sound(samples[:, 0].astype(np.float64), sample_rate_hz)
 
 
-def write_sound(path: Path, sound: Sound) -> None:
-    """Write a file, in 16 bits where that is what its ending stands for.
+def read_blocks(file: Path | bytes, name: str = "") -> tuple[int, Generator[NDArray[np.float64]]]:
+    """Read a file of sound in parts, so that its length does not matter.
 
-    What goes beyond full scale is made quieter as a whole, so that nothing is clipped.
+    Args:
+        file: its path, or what it holds.
+        name: how messages call it; "" for its path.
+
+    Returns:
+        Samples a second, and blocks (up to `BLOCK_SAMPLES`, channels).
 
     Raises:
-        ClarionError: for samples that are not finite, or an ending that is not known.
+        DataError: if the file is missing, is no sound, holds no samples, or holds what is not a
+            finite number; the last two where that is found.
     """
     try:
         import soundfile
     except ImportError:
-        raise needs_audio("Writing sound", "soundfile") from None
-    if path.suffix.lower() not in SUFFIXES:
-        raise ClarionError(f"Sound is written to {' '.join(SUFFIXES)}, got {str(path)!r}.")
-    if not np.isfinite(sound.samples).all():
-        raise ClarionError(f"{path} is not written: its samples are not all finite.")
-    samples = sound.samples / max(1.0, float(np.abs(sound.samples).max(initial=0.0)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples, sound.sample_rate_hz)
+        raise needs_audio("Reading sound", "soundfile") from None
+    name = name or str(file)
+    if isinstance(file, Path) and not file.is_file():
+        raise DataError(f"There is no file {file}.")
+
+    def refused(error: soundfile.LibsndfileError) -> DataError:
+        return DataError(f"{name} cannot be read as sound: {error.error_string}")
+
+    try:
+        opened = soundfile.SoundFile(io.BytesIO(file) if isinstance(file, bytes) else file)
+    except soundfile.LibsndfileError as error:
+        raise refused(error) from None
+
+    def blocks() -> Generator[NDArray[np.float64]]:
+        done = 0
+        with opened:
+            while True:
+                try:
+                    read = opened.read(BLOCK_SAMPLES, dtype="float64", always_2d=True)
+                except soundfile.LibsndfileError as error:
+                    raise refused(error) from None
+                if not len(read):
+                    break
+                block = np.asarray(read, np.float64)
+                is_finite = np.isfinite(block).all(1)
+                if not is_finite.all():
+                    at = (done + int(np.argmin(is_finite))) / opened.samplerate
+                    raise DataError(
+                        f"{name} holds NaN or infinite samples, the first at {at:.3f} s."
+                    )
+                done += len(block)
+                yield block
+        if not done:
+            raise DataError(f"{name} holds no samples.")
+
+    return opened.samplerate, blocks()
+
+
+def write_sound(path: Path, sound: Sound) -> None:
+    """Write a file at once; see `SoundWriter`."""
+    with SoundWriter(path, sound.sample_rate_hz, 1) as writer:
+        writer.write(sound.samples[:, None])
+
+
+class SoundWriter:
+    """Writes a file in parts, in 16 bits where that is what its ending stands for.
+
+    What goes beyond full scale is made quieter as a whole, so that nothing is clipped: parts are
+    kept beside the file until all are there. A file that was there before stays if this fails.
+
+    Args:
+        path: of the file.
+        sample_rate_hz: samples a second.
+        channels: how many.
+
+    Raises:
+        ClarionError: for samples that are not finite, or an ending that is not known.
+    """
+
+    def __init__(self, path: Path, sample_rate_hz: int, channels: int) -> None:
+        try:
+            import soundfile  # noqa: F401 - whether it is there is known before anything is done
+        except ImportError:
+            raise needs_audio("Writing sound", "soundfile") from None
+        if path.suffix.lower() not in SUFFIXES:
+            raise ClarionError(f"Sound is written to {' '.join(SUFFIXES)}, got {str(path)!r}.")
+        self._path, self._form = path, (sample_rate_hz, channels)
+        self._peak, self.num_samples = 1.0, 0
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._parts = tempfile.TemporaryFile(dir=self._path.parent)
+        return self
+
+    def write(self, block: NDArray[np.float64]) -> None:
+        """Append samples, (time, channels)."""
+        if not np.isfinite(block).all():
+            raise ClarionError(f"{self._path} is not written: its samples are not all finite.")
+        self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
+        self.num_samples += len(block)
+        self._parts.write(np.ascontiguousarray(block).tobytes())
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._parts:
+            if kind is None:
+                self._finish()
+
+    def _finish(self) -> None:
+        import soundfile
+
+        rate_hz, channels = self._form
+        partial = self._path.with_name(f".{self._path.name}.partial")
+        form = self._path.suffix[1:].upper()
+        self._parts.seek(0)
+        try:
+            with soundfile.SoundFile(partial, "w", rate_hz, channels, format=form) as file:
+                while part := self._parts.read(8 * channels * BLOCK_SAMPLES):
+                    file.write(np.frombuffer(part).reshape(-1, channels) / self._peak)
+            partial.replace(self._path)
+        except soundfile.LibsndfileError as error:
+            raise ClarionError(f"{self._path} cannot be written: {error.error_string}") from None
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def resample(sound: Sound, sample_rate_hz: int) -> Sound:
     """The same sound at another rate; what lies above half of it is filtered away."""
     if sample_rate_hz == sound.sample_rate_hz:
         return sound
+    blocks = resample_blocks([sound.samples[:, None]], sound.sample_rate_hz, sample_rate_hz)
+    return Sound(np.concatenate([block[:, 0] for block in blocks]), sample_rate_hz)
+
+
+def resample_blocks(
+    blocks: Iterable[NDArray[np.float64]], from_hz: int, to_hz: int
+) -> Generator[NDArray[np.float64]]:
+    """The same for a sound in blocks, (time, channels)."""
+    if from_hz == to_hz:
+        yield from blocks
+        return
     try:
         import soxr
     except ImportError:
         raise needs_audio("Resampling", "soxr") from None
-    samples = soxr.resample(sound.samples, sound.sample_rate_hz, sample_rate_hz, quality="VHQ")
-    return Sound(np.asarray(samples, np.float64), sample_rate_hz)
+    stream, channels = None, 1
+    for block in blocks:
+        if stream is None:
+            stream = soxr.ResampleStream(from_hz, to_hz, block.shape[1], "float64", "VHQ")
+        channels = block.shape[1]
+        yield stream.resample_chunk(block)
+    if stream is not None:
+        yield stream.resample_chunk(np.zeros((0, channels)), last=True)
 
 
 def needs_audio(what: str, package: str) -> ClarionError:
