@@ -6,19 +6,14 @@ the rate and the channels of its recording, and a picture of both beside it.
 
 from __future__ import annotations
 
-import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from clarion.base.errors import ClarionError, DataError
-from clarion.cli.progress import CountProgress
+from clarion.cli.recordings import go_through, pairs
 from clarion.domains.audio.enhance import Enhancer
-from clarion.domains.audio.sound_file import SUFFIXES
-from clarion.domains.audio.sources import sounds_below
 from clarion.run.device import choose_device
 from clarion.run.model import Model
 
@@ -56,7 +51,7 @@ class Options:
 def main(arguments: list[str]) -> int:
     """Enhance, and say how long it took; returns the exit status."""
     options = tyro.cli(Options, args=arguments, prog="clarion enhance", description=__doc__)
-    pairs = _pairs(options.recording, options.out)
+    files = pairs(options.recording, options.out)
     model = Model.load(options.model, device=choose_device(options.device))
     enhancer = Enhancer(
         model,
@@ -66,61 +61,4 @@ def main(arguments: list[str]) -> int:
         options.batch_size,
         options.precision,
     )
-    duration_s, seconds, refused = 0.0, 0.0, []
-    for source, out in pairs:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with CountProgress(source.name) as progress:
-            start = time.perf_counter()
-            try:
-                duration_s += enhancer.file(source, out, progress.count)
-            except DataError as error:
-                refused.append(str(error))
-            else:
-                seconds += time.perf_counter() - start
-    if len(refused) < len(pairs):
-        summary = {
-            "out": str(options.out),
-            "files": len(pairs) - len(refused),
-            "duration_s": duration_s,
-            "real_time_factor": seconds / duration_s,
-        }
-        print(json.dumps(summary) if options.json else _in_words(summary))
-    if refused:
-        raise DataError(
-            f"{len(refused)} of {len(pairs)} files were left out. {' '.join(refused)}"
-            if len(pairs) > 1
-            else refused[0]
-        )
-    return 0
-
-
-def _pairs(recording: Path, out: Path) -> list[tuple[Path, Path]]:
-    """Each recording, and where its result goes.
-
-    Raises:
-        ClarionError: if there are none, or the one is a file and the other a folder.
-    """
-    recording, out = recording.expanduser(), out.expanduser()
-    if recording.is_dir():
-        files = sounds_below(recording)
-        if not files:
-            raise DataError(f"No sounds found in {recording}. Known endings: {' '.join(SUFFIXES)}.")
-        if out.suffix.lower() in SUFFIXES or out.is_file():
-            raise ClarionError(
-                f"{recording} is a folder: name a folder for the results, not {out}."
-            )
-        return [(file, out / file.relative_to(recording)) for file in files]
-    if not recording.exists():
-        raise DataError(f"There is no file or folder {recording}.")
-    out = out / recording.name if out.is_dir() else out
-    if out.suffix.lower() not in SUFFIXES:
-        raise ClarionError(f"Sound is written to {' '.join(SUFFIXES)}, got {str(out)!r}.")
-    return [(recording, out)]
-
-
-def _in_words(summary: dict) -> str:
-    files = f"{summary['files']} files, " if summary["files"] > 1 else ""
-    return (
-        f"{summary['out']}: {files}{summary['duration_s']:.1f} s, "
-        f"real-time factor {summary['real_time_factor']:.3f}"
-    )
+    return go_through(files, enhancer.file, options.out, options.json)

@@ -18,6 +18,7 @@ COMMANDS: NameTable[str] = NameTable(
         "sample": "draw samples from a trained model",
         "design": "draw new sequences with more, or less, of a measured number",
         "enhance": "take the noise out of recordings of speech",
+        "vocode": "make speech of log-mel spectrograms",
         "inspect": "show what a run, a checkpoint or a data folder holds",
         "evaluate": "measure how good samples are",
         "bench": "compare with GAN, VAE and plain diffusion at equal compute",

@@ -23,6 +23,7 @@ from clarion.domains.audio.sound_file import (
     resample_blocks,
 )
 from clarion.domains.audio.spectrogram_picture import draw_spectrograms
+from clarion.process.grids import Grid
 from clarion.run.model import Model
 from clarion.sample.sampler import Sampler
 
@@ -56,6 +57,8 @@ class Enhancer:
         seed: of the random numbers.
         batch_size: chunks at a time, of all channels together.
         precision: "float32", or "bfloat16" for speed where the processor has it.
+        grid: of times, or its name.
+        told: the condition by which the model is told of a recording.
 
     Raises:
         ClarionError: for a model of another kind.
@@ -67,11 +70,13 @@ class Enhancer:
     seed: int = 0
     batch_size: int = 8
     precision: str = "float32"
+    grid: Grid | str = "trailing"
+    told: str = NOISY
 
     def __post_init__(self) -> None:
         check_whole("num_steps", self.num_steps, 1)
         check_whole("batch_size", self.batch_size, 1)
-        entry = self.model.config.condition.get(NOISY)
+        entry = self.model.config.condition.get(self.told)
         codec = self.model.codec
         is_of_sound = isinstance(entry, FieldEntry) and entry.seen_as is not None
         if not is_of_sound or not isinstance(codec, SoundCodec):
@@ -150,13 +155,13 @@ class Enhancer:
         """
         size = self.codec.num_samples
         overlap = max(1, round(OVERLAP * size)) if size > 1 else 0
-        hop, fade_in = size - overlap, _fade_in(overlap)
+        hop, rising = size - overlap, fade_in(overlap)
         tail: NDArray[np.float64] | None = None
         counted, done = _Counted(blocks), 0
         for chunks in self._batches(counted, size, hop):
             for chunk in self._enhanced(chunks, done):
                 if tail is not None:
-                    chunk[:overlap] = tail + fade_in * (chunk[:overlap] - tail)
+                    chunk[:overlap] = tail + rising * (chunk[:overlap] - tail)
                 yield chunk[: min(hop, counted.num_samples - done * hop)]
                 tail, done = chunk[hop:], done + 1
         if tail is not None:
@@ -187,9 +192,10 @@ class Enhancer:
         waveforms = torch.from_numpy(chunks.transpose(0, 2, 1).reshape(n * channels, size))
         drawn = self.model.sample(
             indices=np.repeat(np.arange(first, first + n), channels).tolist(),
-            condition={NOISY: waveforms},
+            condition={self.told: waveforms},
             num_steps=self.num_steps,
             sampler=self.sampler,
+            grid=self.grid,
             seed=self.seed,
             batch_size=max(self.batch_size, channels),
             precision=self.precision,
@@ -213,7 +219,7 @@ def _chunks(held: NDArray[np.float64], count: int, size: int, hop: int) -> NDArr
     return np.stack([held[i * hop : i * hop + size] for i in range(count)])
 
 
-def _fade_in(overlap: int) -> NDArray[np.float64]:
+def fade_in(overlap: int) -> NDArray[np.float64]:
     """Weights (overlap, 1) of what follows: 0 in the first quarter, 1 in the last, between them
     half of a cosine. At the edges of a chunk the model knows least."""
     place = (np.arange(overlap) + 0.5) / max(overlap, 1)

@@ -153,15 +153,15 @@ def holds_sounds(source: str) -> bool:
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
-def sounds_below(folder: Path) -> list[Path]:
-    """All files of sound in a folder and those within it."""
+def sounds_below(folder: Path, endings: Sequence[str] = SUFFIXES) -> list[Path]:
+    """All files of sound in a folder and those within it, or those of other endings."""
     found = []
     for parent, subfolders, names in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         found += [
             Path(parent, name)
             for name in names
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+            if Path(name).suffix.lower() in endings and not name.startswith(".")
         ]
     return sorted(found)
 
