@@ -23,7 +23,12 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("clarion")
 ]
-SMALL = "--network.base-channels 8 --network.head-width 8 --num-steps 2 --batch-size 4"
+SMALL = {
+    "digits": "--network.base-channels 8 --network.head-width 8",
+    "vocoder": "--network.channels 8 --network.num-layers 1",
+    "diffwave": "--network.channels 4 --network.num-layers 2 --data.duration-s 0.128",
+}
+"""Recipe -> flags of a small network."""
 
 
 def write(path: Path, pitch_hz: float, noise: float, rate_hz: int = 8000) -> None:
@@ -46,12 +51,19 @@ def test_its_commands_run_one_after_the_other(
     for folder, noise in {"clean": 0.0, "noisy": 0.1, "enhanced": 0.02}.items():
         for number in range(3):
             write(Path(folder, f"{number}.wav"), 300 + 10 * number, noise)
-    assert len(COMMANDS) == 8
+    write(Path("one.wav"), 200, 0.01, 16_000)
+    for number in range(6):
+        write(Path("speech", f"{number}.wav"), 200 + 10 * number, 0.01, 16_000)
+    np.save("levels.npy", np.full((80, 20), -40.0))
+    assert len(COMMANDS) == 14
     for line in COMMANDS:
-        more = {"train": SMALL, "sample": "--num-steps 1"}.get(line.split()[1], "")
+        more = {"sample": "--num-steps 1"}.get(line.split()[1], "")
+        if "clarion train" in line:
+            more = f"{SMALL[line.split()[2]]} --num-steps 2 --batch-size 4"
         more = "--metrics si_sdr" if "evaluate speech" in line else more
         assert main(shlex.split(f"{line} {more}")[1:]) == 0, line
-    for name in ("seven.wav", "seven.png", "sevens/000059.wav", "theo.png"):
+    made = ("again.wav", "again.png", "vocoded/5.wav", "spoken.wav")
+    for name in ("seven.wav", "seven.png", "sevens/000059.wav", "theo.png", *made):
         assert Path(name).is_file()
     assert "(paired)" in capsys.readouterr().out
 
