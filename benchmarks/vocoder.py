@@ -39,6 +39,7 @@ from clarion.domains.audio.sound_file import Sound, read_sound, resample, write_
 from clarion.domains.audio.sources import open_source
 from clarion.domains.audio.spectrogram_picture import draw_spectrograms
 from clarion.domains.audio.vocode import at_length, log_mel_of
+from clarion.domains.tables import ALL_TABLES
 from clarion.process.gaussian import VPLinear
 from clarion.process.grids import GivenLevels
 from clarion.run import folder
@@ -185,7 +186,7 @@ def _flops(model: Model, num_samples: int) -> float:
 
 def _training(model: Model, run: Path) -> dict[str, Any]:
     """What its training has cost."""
-    train = folder.read_train_config(run)
+    train = folder.read_train_config(run, ALL_TABLES)
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     num_steps = max(line.get("step", 0) for line in lines)
     denoiser = model.config.build()

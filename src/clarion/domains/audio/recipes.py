@@ -36,10 +36,13 @@ SPEECH = AudioData(
     window_samples=1024,
     hop_samples=256,
     num_bands=80,
+    floor_dbfs=-100.0,
     bins_are="channels",
     told="log_mel",
 )
-"""Speech by its log-mel spectrogram, for vocoders."""
+"""Speech by its log-mel spectrogram, for vocoders. Much of what is heard of speech at -25 dBFS lies
+below -70 dBFS in its band: with that floor, sounds by Griffin and Lim's method have a PESQ-WB of
+2.5, where they have 3.4."""
 
 
 def digits() -> TrainConfig:
