@@ -119,6 +119,7 @@ RECIPES: NameTable[Callable[[], TrainingConfig]] = NameTable(
         "sequences": sequence.sequences,
         "text": sequence.text,
         "digits": audio.digits,
+        "enhancement": audio.enhancement,
         "vocoder": audio.vocoder,
         "diffwave": audio.diffwave,
     },

@@ -149,6 +149,55 @@ def diffwave() -> TrainConfig:
     )
 
 
+NOISY_SPEECH = AudioData(
+    source=NOT_NAMED,
+    sample_rate_hz=16_000,
+    duration_s=127 * 255 / 16_000,  # 128 frames, of 256 bins
+    stride_s=1.0,
+    level_dbfs=-25.0,
+    seen_as="complex_spectrogram",
+    window_samples=510,
+    hop_samples=255,
+    told="noisy",
+)
+"""Speech with noise, in pieces of 2.024 s."""
+
+
+def enhancement() -> TrainConfig:
+    """Clear speech out of noisy speech: a flow of complex spectra, given those with noise.
+
+    Command: `clarion train enhancement --data FOLDER`; any speech without noise will do, best of
+    many speakers (`--data.noise.folder` adds noises of one's own). One core learns from 11 pieces
+    a second in bfloat16; one step takes 0.02 of the duration of the sound.
+
+    The first step of a flow is taken from noise alone, so it gives the mean of the clean speech,
+    given the noisy. Most levels are trained there (a median of sigma / alpha of 20; a sixth lies at
+    the very end), for this is what is used most. The network gates what came in, as masks do:
+    after 100 steps of 8 pieces one step then gives PESQ-WB 1.43 at SI-SDR 5.3 dB, without gates
+    after 150 steps 1.17 at -1.5 dB, where the noisy speech has 1.28 to 1.34 at 5.9 to 6.5 dB.
+    """
+    return TrainConfig(
+        data=NOISY_SPEECH,
+        network=UNetConfig(
+            base_channels=32,
+            channel_multipliers=(1, 1, 2, 2),
+            blocks_per_level=1,
+            attention_levels=(),
+            patch_size=2,
+            gates_input=True,
+        ),
+        process=Flow(),
+        condition_dropout=0.0,
+        loss=LossConfig(log_level_mean=3.0, log_level_std=3.0),
+        optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=100, decay_from=0.3),
+        batch_size=16,
+        num_steps=5000,
+        validation_examples=96,
+        validate_every=500,
+        checkpoint_every=500,
+    )
+
+
 def sounds_like(model: ModelConfig) -> AudioData:
     """Sounds, not yet named; the model's codec says how they are read."""
     return AudioData(source=NOT_NAMED)
