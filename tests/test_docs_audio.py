@@ -25,6 +25,7 @@ COMMANDS = [
 ]
 SMALL = {
     "digits": "--network.base-channels 8 --network.head-width 8",
+    "enhancement": "--network.base-channels 8 --network.channel-multipliers 1",
     "vocoder": "--network.channels 8 --network.num-layers 1",
     "diffwave": "--network.channels 4 --network.num-layers 2 --data.duration-s 0.128",
 }
@@ -48,6 +49,7 @@ def test_its_commands_run_one_after_the_other(
             for index in range(4, 8):
                 name = f"recordings/{digit}_{speaker}_{index}.wav"
                 write(Path(name), 100 * digit + 50 * number + index, 0.01)
+    write(Path("noisy.wav"), 300, 0.1, 16_000)
     for folder, noise in {"clean": 0.0, "noisy": 0.1, "enhanced": 0.02}.items():
         for number in range(3):
             write(Path(folder, f"{number}.wav"), 300 + 10 * number, noise)
@@ -55,16 +57,17 @@ def test_its_commands_run_one_after_the_other(
     for number in range(6):
         write(Path("speech", f"{number}.wav"), 200 + 10 * number, 0.01, 16_000)
     np.save("levels.npy", np.full((80, 20), -40.0))
-    assert len(COMMANDS) == 14
+    assert len(COMMANDS) == 17
     for line in COMMANDS:
         more = {"sample": "--num-steps 1"}.get(line.split()[1], "")
         if "clarion train" in line:
             more = f"{SMALL[line.split()[2]]} --num-steps 2 --batch-size 4"
         more = "--metrics si_sdr" if "evaluate speech" in line else more
         assert main(shlex.split(f"{line} {more}")[1:]) == 0, line
-    made = ("again.wav", "again.png", "vocoded/5.wav", "spoken.wav")
+    made = ("again.wav", "again.png", "vocoded/5.wav", "spoken.wav", "clear.png")
     for name in ("seven.wav", "seven.png", "sevens/000059.wav", "theo.png", *made):
         assert Path(name).is_file()
+    assert len(list(Path("cleared").glob("*.wav"))) == 16
     assert "(paired)" in capsys.readouterr().out
 
 
