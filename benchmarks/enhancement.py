@@ -30,6 +30,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,7 @@ from clarion.domains.audio.noise import NOISY_DBFS
 from clarion.domains.audio.sound_file import Sound, read_sound, resample, write_sound
 from clarion.domains.audio.sources import open_source
 from clarion.domains.audio.spectrogram_picture import draw_spectrograms
+from clarion.listen.loudness import PEAK_DBFS, loudness_lufs, peak_dbfs
 from clarion.run.model import Model
 from harness import Benchmark, bootstrap
 
@@ -63,6 +65,10 @@ STUDIED_ITEMS = 20
 STUDIED = (NOISY, "noisereduce", "rnnoise", "gtcrn", OURS)
 LOWEST_SNR_DB, HIGHEST_SNR_DB = 0.0, 10.0
 """Of the items that people listen to: worse ones are hard to judge, better ones sound alike."""
+
+LOUDEST_LUFS = -23.0
+HEADROOM_DB = 1.0
+"""For what the test makes itself of the clips, its anchor and its traps."""
 
 System = Callable[[Samples], Samples]
 Draw = Callable[[int, torch.Generator], Tensor]
@@ -377,17 +383,20 @@ def _write_study(
     rest = [i for i in range(len(mixtures)) if i not in middling]
     items = (middling + rest)[:STUDIED_ITEMS]
     systems = [name for name in STUDIED if name in heard]
+    target_lufs = LOUDEST_LUFS
     for i in items:
-        name = f"{i:03d}_{mixtures[i]['kind']}.wav"
-        for system in systems:
-            write_sound(folder / system / name, Sound(heard[system][i], RATE_HZ))
-        write_sound(folder / CLEAN / name, Sound(clean[i], RATE_HZ))
+        for system in (*systems, CLEAN):
+            sound = Sound(clean[i] if system == CLEAN else heard[system][i], RATE_HZ)
+            write_sound(folder / system / f"{i:03d}_{mixtures[i]['kind']}.wav", sound)
+            fits = loudness_lufs(sound) + PEAK_DBFS - HEADROOM_DB - peak_dbfs(sound)
+            target_lufs = min(target_lufs, math.floor(fits))
     study = {
         "title": "Clear speech out of noise",
         "design": "multi_stimulus",
         "systems": systems,
         "baseline": NOISY,
         "reference": CLEAN,
+        "loudness_lufs": target_lufs,
         "claim": {"system": OURS, "at_least": 20, "level": "estimated"},
     }
     (folder / "STUDY.json").write_text(json.dumps(study, indent=2) + "\n")
