@@ -7,8 +7,8 @@ motor). All are made by formulas here, and neither speakers nor mixtures are tho
 Systems:
 
 - noisy: what all others are given;
-- noisereduce, RNNoise: `pip install noisereduce pyrnnoise`; left out where they are missing;
-- GTCRN, with its own code and weights (github.com/Xiaobin-Rong/gtcrn, MIT; `pip install einops`),
+- noisereduce, RNNoise: of the extra `bench`; left out where they are missing;
+- GTCRN, with its own code and weights (github.com/Xiaobin-Rong/gtcrn, MIT),
   from a folder that holds gtcrn.py and model_trained_on_dns3.tar: --gtcrn FOLDER;
 - regression: a model of the same size and training that predicts the clean speech at once, if one
   is named by --regression: `clarion train enhancement --loss.log-level-mean 12
