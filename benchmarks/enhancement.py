@@ -44,12 +44,12 @@ from torch import Tensor
 from clarion.base.streams import mix_seed
 from clarion.domains.audio.coloured import coloured, shaped
 from clarion.domains.audio.data import SPEAKER
-from clarion.domains.audio.enhance import Enhancer
 from clarion.domains.audio.metrics.alignment import aligned
 from clarion.domains.audio.metrics.tables import SPEECH_METRICS, Samples
 from clarion.domains.audio.mixing import at_snr, gain_to, uniform
 from clarion.domains.audio.noise import NOISY_DBFS
 from clarion.domains.audio.sound_file import Sound, read_sound, resample, write_sound
+from clarion.domains.audio.sound_to_sound import SoundToSound
 from clarion.domains.audio.sources import open_source
 from clarion.domains.audio.spectrogram_picture import draw_spectrograms
 from clarion.listen.loudness import PEAK_DBFS, loudness_lufs, peak_dbfs
@@ -260,11 +260,11 @@ def _systems(options: argparse.Namespace) -> dict[str, System]:
     if options.gtcrn is not None:
         systems["gtcrn"] = _gtcrn(options.gtcrn)
     if options.regression is not None:
-        systems["regression"] = Enhancer(Model.load(options.regression)).samples
+        systems["regression"] = SoundToSound(Model.load(options.regression)).samples
     model = Model.load(options.model)
     for num_steps in STEPS:
         name = f"clarion_{num_steps}_step{'s' if num_steps > 1 else ''}"
-        systems[name] = Enhancer(model, num_steps).samples
+        systems[name] = SoundToSound(model, num_steps=num_steps).samples
     return systems
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from clarion.cli.recordings import go_through, pairs
-from clarion.domains.audio.enhance import Enhancer
+from clarion.domains.audio.sound_to_sound import NOISY, SoundToSound
 from clarion.run.device import choose_device
 from clarion.run.model import Model
 
@@ -53,8 +53,9 @@ def main(arguments: list[str]) -> int:
     options = tyro.cli(Options, args=arguments, prog="clarion enhance", description=__doc__)
     files = pairs(options.recording, options.out)
     model = Model.load(options.model, device=choose_device(options.device))
-    enhancer = Enhancer(
+    enhancer = SoundToSound(
         model,
+        NOISY,
         options.num_steps,
         options.sampler,
         options.seed,

@@ -17,8 +17,8 @@ from clarion.base.condition import FieldEntry
 from clarion.base.errors import ClarionError, DataError
 from clarion.base.options import check_number
 from clarion.base.sound import LogMel, SoundCodec
-from clarion.domains.audio.enhance import OVERLAP, Enhancer, OnSamples, fade_in
 from clarion.domains.audio.sound_file import Sound, read_blocks, read_sound, write_sound
+from clarion.domains.audio.sound_to_sound import OVERLAP, OnSamples, SoundToSound, fade_in
 from clarion.domains.audio.spectrogram_picture import draw_spectrograms
 from clarion.process.grids import Grid
 from clarion.run.model import Model
@@ -131,17 +131,17 @@ class Vocoder:
         num_samples = min(duration_s, self.chunk_s) * told.sample_rate_hz
         return max(1, math.ceil(num_samples / told.hop_samples - 1e-6)) * told.hop_samples
 
-    def _at(self, num_samples: int) -> Enhancer:
+    def _at(self, num_samples: int) -> SoundToSound:
         """What goes through sounds in chunks of this length, or of the model's own."""
-        return Enhancer(
+        return SoundToSound(
             at_length(self.model, num_samples),
+            LOG_MEL,
             self.num_steps,
             self.sampler,
             self.seed,
             self.batch_size,
             self.precision,
-            grid=self.grid,
-            told=LOG_MEL,
+            self.grid,
         )
 
 

@@ -17,7 +17,7 @@ from clarion.base.sound import ComplexSpectrogram
 from clarion.cli.main import main
 from clarion.denoise.denoiser import Denoiser
 from clarion.denoise.estimate import Estimate
-from clarion.domains.audio.enhance import Enhancer
+from clarion.domains.audio.sound_to_sound import SoundToSound
 from clarion.nets.unet import UNetConfig
 from clarion.process.gaussian import Flow
 from clarion.run.config import ModelConfig
@@ -54,8 +54,8 @@ class Echo(Denoiser):
         return Estimate(CODEC.encode(waveforms))
 
 
-def echo(edge: int = 0, **settings) -> Enhancer:
-    return Enhancer(Model(CONFIG, Echo(edge), CODEC), **settings)  # pyright: ignore
+def echo(edge: int = 0, **settings) -> SoundToSound:
+    return SoundToSound(Model(CONFIG, Echo(edge), CODEC), **settings)  # pyright: ignore
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_chunks_that_differ_are_faded_over():
 
     model = Model(CONFIG, Uneven(), CODEC)  # pyright: ignore
     wave = np.full(8000, 0.1) * np.sign(np.sin(np.arange(1, 8001)))
-    envelope = Enhancer(model, batch_size=1).samples(wave) / wave
+    envelope = SoundToSound(model, batch_size=1).samples(wave) / wave
     fade = round(0.125 * SIZE) / 2
     steepest = 0.2 * np.pi / 2 / fade
     assert np.abs(np.diff(envelope)).max() < 1.01 * steepest
@@ -133,7 +133,7 @@ def test_files_keep_length_rate_and_channels(rate_hz, channels, subtype, tmp_pat
 def test_silence_one_sample_and_clipping(tmp_path: Path, random_run: Path):
     both = np.stack([np.zeros(9000), sine(9000 / RATE_HZ)], 1)
     clipped = np.clip(10 * sine(0.5), -1, 1)
-    enhancer = Enhancer(Model.load(random_run))
+    enhancer = SoundToSound(Model.load(random_run))
     for name, wave in {"one": np.array([0.5]), "both": both, "clipped": clipped}.items():
         source, out = tmp_path / f"{name}.wav", tmp_path / f"{name}_out.wav"
         for rate_hz in (RATE_HZ, 48_000):
@@ -214,7 +214,7 @@ def test_what_cannot_be_enhanced_is_named(random_run: Path, tmp_path: Path, caps
 def test_models_of_other_things_are_refused():
     config = ModelConfig(CONFIG.shape, {}, CONFIG.network, Flow(), domain="audio")
     with pytest.raises(ClarionError, match="has no condition 'noisy'"):
-        Enhancer(Model(config, config.build(), CODEC))
+        SoundToSound(Model(config, config.build(), CODEC))
     with pytest.raises(ClarionError, match="num_steps must be"):
         echo(num_steps=0)
     with pytest.raises(DataError, match="There is no file"):

@@ -1,4 +1,4 @@
-"""Take the noise out of recordings of any length, rate and number of channels."""
+"""Make sound of sound, of any length, rate and number of channels: the same without noise, say."""
 
 from __future__ import annotations
 
@@ -43,35 +43,35 @@ OnSamples = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Enhancer:
-    """A model that takes noise away, and how it is asked.
+class SoundToSound:
+    """A model that is told of a recording and makes another of it, and how it is asked.
 
     A recording is gone through in chunks as long as what the model learnt from, which overlap;
     there the next one is faded in over the last. Chunk k is drawn by random numbers of its own, the
     same in all channels, so nothing depends on how many are drawn at a time.
 
     Args:
-        model: conditioned on `noisy`.
-        num_steps: of the sampler; one gives the mean of all that may have been said.
+        model: conditioned on sounds.
+        told: the condition by which it is told of a recording.
+        num_steps: of the sampler; one gives the mean of all that it may have been.
         sampler: its name, with settings if need be; None takes that of the process.
         seed: of the random numbers.
         batch_size: chunks at a time, of all channels together.
         precision: "float32", or "bfloat16" for speed where the processor has it.
         grid: of times, or its name.
-        told: the condition by which the model is told of a recording.
 
     Raises:
         ClarionError: for a model of another kind.
     """
 
     model: Model
+    told: str = NOISY
     num_steps: int = 1
     sampler: Sampler | str | None = None
     seed: int = 0
     batch_size: int = 8
     precision: str = "float32"
     grid: Grid | str = "trailing"
-    told: str = NOISY
 
     def __post_init__(self) -> None:
         check_whole("num_steps", self.num_steps, 1)
@@ -81,8 +81,8 @@ class Enhancer:
         is_of_sound = isinstance(entry, FieldEntry) and entry.seen_as is not None
         if not is_of_sound or not isinstance(codec, SoundCodec):
             raise ClarionError(
-                f"{self.model} cannot take noise away: it has no condition {NOISY!r} of sounds, as "
-                "`clarion train enhancement` gives it."
+                f"{self.model} makes no sound of sound: it has no condition {self.told!r} that is "
+                "one, as those of `clarion train enhancement` have."
             )
 
     @property
@@ -92,15 +92,15 @@ class Enhancer:
         return codec
 
     def file(self, source: Path, out: Path, on_samples: OnSamples = lambda *_: None) -> float:
-        """Enhance a file, of the same length, rate and channels, with a picture of both beside it.
+        """Make a file of another, of its length, rate and channels, with a picture of both.
 
-        The file is gone through twice: its level is found, and it is enhanced at the level that the
-        model knows. What would go beyond full scale is made quieter as a whole.
+        The file is gone through twice: its level is found, and then it is told of at the level that
+        the model knows. What would go beyond full scale is made quieter as a whole.
 
         Args:
             source: the file.
             out: where to; its folder must be there, and an earlier file is replaced.
-            on_samples: called while it is enhanced.
+            on_samples: called meanwhile.
 
         Returns:
             How long it is, in seconds.
@@ -129,7 +129,7 @@ class Enhancer:
         return counted.num_samples / rate_hz
 
     def samples(self, noisy: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One channel (time,) at the model's rate, enhanced, as long and as loud as it was."""
+        """One channel (time,) at the model's rate, made anew, as long and as loud as it was."""
         level = np.sqrt(np.square(noisy[:, None]).sum(0) / max(len(noisy), 1))
         blocks = self._at_rate([noisy[:, None]], self.codec.sample_rate_hz, level)
         return np.concatenate([noisy[:0], *(block[:, 0] for block in blocks)])
@@ -141,17 +141,17 @@ class Enhancer:
         model_hz, known = self.codec.sample_rate_hz, 10 ** (NOISY_DBFS / 20)
         gains = known / np.where(levels > 0, levels, 1)
         heard = (gains * block for block in resample_blocks(blocks, rate_hz, model_hz))
-        enhanced = (levels / known * block for block in self.stream(heard))
-        yield from resample_blocks(enhanced, model_hz, rate_hz)
+        made = (levels / known * block for block in self.stream(heard))
+        yield from resample_blocks(made, model_hz, rate_hz)
 
     def stream(self, blocks: Blocks) -> Generator[NDArray[np.float64]]:
-        """Enhance what comes at the model's rate and level, in as much memory as a batch takes.
+        """Make anew what comes at the model's rate and level, in as much memory as a batch takes.
 
         Args:
             blocks: parts of a recording, one after the other, each (time, channels).
 
         Returns:
-            The same of the enhanced one: as many samples as came.
+            The same of what is made of it: as many samples as came.
         """
         size = self.codec.num_samples
         overlap = max(1, round(OVERLAP * size)) if size > 1 else 0
@@ -159,7 +159,7 @@ class Enhancer:
         tail: NDArray[np.float64] | None = None
         counted, done = _Counted(blocks), 0
         for chunks in self._batches(counted, size, hop):
-            for chunk in self._enhanced(chunks, done):
+            for chunk in self._made(chunks, done):
                 if tail is not None:
                     chunk[:overlap] = tail + rising * (chunk[:overlap] - tail)
                 yield chunk[: min(hop, counted.num_samples - done * hop)]
@@ -186,7 +186,7 @@ class Enhancer:
             part = min(count, num_left - first)
             yield _chunks(held[first * hop :], part, size, hop)
 
-    def _enhanced(self, chunks: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+    def _made(self, chunks: NDArray[np.float64], first: int) -> NDArray[np.float64]:
         """Chunks (n, size, channels), of which the first is number `first`."""
         n, size, channels = chunks.shape
         waveforms = torch.from_numpy(chunks.transpose(0, 2, 1).reshape(n * channels, size))
