@@ -8,8 +8,9 @@ digit and speaker of
 - drawn: samples, as many of each digit and speaker, written as sound and heard again.
 
 It also says whether the model repeats recordings (`clarion.evaluate.memory`), by the judge's own
-features. The data are the Free Spoken Digit Dataset in files, as its repository holds them
-(github.com/Jakobovski/free-spoken-digit-dataset, folder `recordings`), or as a table of them:
+features, of what was drawn last. The data are the Free Spoken Digit Dataset in files, as its
+repository holds them (github.com/Jakobovski/free-spoken-digit-dataset, folder `recordings`), or as
+a table of them:
 
     clarion train digits --data recordings --out runs/digits
     python benchmarks/digits.py --model runs/digits --data recordings
@@ -42,7 +43,9 @@ from clarion.run.model import Model
 from digit_judge import NUM_STEPS, DigitJudge, load_or_train
 from harness import Benchmark
 
-STEPS = (4, 12)
+WAYS = ((4, ()), (12, ()), (4, ("cfg:2",)), (12, ("cfg:2",)))
+"""Steps, and guidance."""
+
 BATCH = 100
 
 
@@ -66,16 +69,19 @@ def main() -> None:
     each = 1 if options.quick else options.each
     asked = torch.cartesian_prod(torch.arange(10), torch.arange(6)).repeat(each, 1)
     drawn = torch.empty(0)
-    for num_steps in STEPS:
+    for num_steps, guidance in WAYS:
         start = time.perf_counter()
         condition = {
             "digit": [names["digit"][i] for i in asked[:, 0].tolist()],
             "speaker": [names["speaker"][i] for i in asked[:, 1].tolist()],
         }
-        samples = model.sample(len(asked), condition=condition, num_steps=num_steps, seed=1)
+        samples = model.sample(
+            len(asked), condition=condition, num_steps=num_steps, guidance=guidance, seed=1
+        )
         seconds = time.perf_counter() - start
         drawn = _heard(samples, model.codec)
-        rows[f"drawn, {num_steps} steps"] = _judged(judge, drawn, asked[:, 0], asked[:, 1]) | {
+        way = ", ".join([f"drawn, {num_steps} steps", *guidance])
+        rows[way] = _judged(judge, drawn, asked[:, 0], asked[:, 1]) | {
             "real_time_factor": seconds / (len(asked) * drawn.shape[1] / 8000)
         }
     audit = _audit(judge, drawn, train, test)
