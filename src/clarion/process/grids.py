@@ -176,8 +176,8 @@ class GivenLevels(Grid):
         Source: Ho et al. 2020, arXiv 2006.11239, equation 4.
 
         Example:
-            >>> GivenLevels.of_betas([0.2, 0.75]).levels
-            (2.0, 0.5)
+            >>> [round(level, 6) for level in GivenLevels.of_betas([0.2, 0.75]).levels]
+            [2.0, 0.5]
         """
         if not all(0 < beta < 1 for beta in betas):
             raise ClarionError(f"betas must be in (0, 1), got {tuple(betas)}.")
