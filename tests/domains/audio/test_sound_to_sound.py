@@ -91,6 +91,25 @@ def test_edges_of_chunks_are_not_heard():
     assert raw > 0.03  # what is longer than the overlap hides is heard
 
 
+@pytest.mark.parametrize("length", [1, 300, 3000])
+def test_a_recording_that_ends_goes_on_backwards(length: int):
+    """What a model sees of noise has no end at which it would take it for something else."""
+    told = []
+
+    class Recording(Echo):
+        def estimate(self, x_t, t, condition):
+            told.extend(CODEC.decode(condition.values["noisy"]).double().numpy())
+            return super().estimate(x_t, t, condition)
+
+    noise = np.random.default_rng(0).standard_normal(length)
+    SoundToSound(Model(CONFIG, Recording(), CODEC)).samples(noise)  # pyright: ignore
+    seen = told[-1] / told[0][0] * noise[0]
+    hop = SIZE - round(0.125 * SIZE)
+    ends = length - (len(told) - 1) * hop
+    expected = np.concatenate([noise[length - ends :], np.tile(np.r_[noise[::-1], noise], 2000)])
+    np.testing.assert_allclose(seen, expected[:SIZE], atol=1e-3)
+
+
 def test_chunks_that_differ_are_faded_over():
     """A gain that changes from chunk to chunk changes what is heard by no more than a fade can."""
 

@@ -168,7 +168,10 @@ class SoundToSound:
             yield tail[: max(0, counted.num_samples - done * hop)]
 
     def _batches(self, blocks: Blocks, size: int, hop: int) -> Generator[NDArray[np.float64]]:
-        """Chunks (up to batch, size, channels), each `hop` after the other; zeros at the end."""
+        """Chunks (up to batch, size, channels), each `hop` after the other.
+
+        Where a recording ends it goes on backwards: models know no sudden end.
+        """
         held: NDArray[np.float64] | None = None
         common = 0  # of what is held with the chunk before
         for block in blocks:
@@ -180,7 +183,8 @@ class SoundToSound:
         if held is None or len(held) <= common:
             return
         num_left = max(1, -(-(len(held) - (size - hop)) // hop))
-        held = np.pad(held, ((0, max(0, size + (num_left - 1) * hop - len(held))), (0, 0)))
+        missing = max(0, size + (num_left - 1) * hop - len(held))
+        held = np.pad(held, ((0, missing), (0, 0)), mode="symmetric")
         count = max(1, self.batch_size // held.shape[1])
         for first in range(0, num_left, count):
             part = min(count, num_left - first)
