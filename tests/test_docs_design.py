@@ -73,18 +73,14 @@ def test_asking_for_more_than_0_7_hardly_pays() -> None:
 
 
 def test_asking_and_steering_reach_the_same() -> None:
-    medians = {way: FOUND["tfbind8"][way]["summary"]["p50"] for way in WAYS}
-    for way in ("conditioning", "steering"):
-        gap = medians["both"]["mean"] - medians[way]["mean"]
-        error = (
-            medians["both"]["standard_error"] ** 2 + medians[way]["standard_error"] ** 2
-        ) ** 0.5
-        assert 0 < gap < 4 * error
-        assert gap < 0.02
+    medians = [FOUND["tfbind8"][way]["summary"]["p50"]["mean"] for way in WAYS if way != "random"]
+    assert max(medians) - min(medians) < 0.01
 
 
 def test_too_much_strength_is_worth_less() -> None:
-    for task in PROTEINS:
+    tasks = [task for task in PROTEINS if FOUND[task]["strengths"]]
+    assert tasks
+    for task in tasks:
         fitness = {row["strength"]: row["p50"] for row in FOUND[task]["strengths"]}
         spread = {row["strength"]: row["diversity"] for row in FOUND[task]["strengths"]}
         best = max(fitness, key=fitness.__getitem__)
