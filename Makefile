@@ -10,7 +10,7 @@ demo: .venv/core  ## sample garments from the model in models/fashion
 	$(BIN)/python examples/garments.py
 
 test: .venv/dev  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev  ## format, lint, types, doctests
 	$(BIN)/ruff format --check .
