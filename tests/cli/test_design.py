@@ -65,12 +65,14 @@ def test_designs_are_new_and_differ(table: Path, capsys: pytest.CaptureFixture[s
     # Of five letters, what is not known has four A or five.
     assert all(text.count("A") >= 4 for text in found)
     assert f"{len(found)} designs in" in said
+    assert "the better half is ranked at" in said
     for row in rows:
         assert float(row["low"]) <= float(row["high"])
         differing = sum(a != b for a, b in zip(row["sequence"], row["nearest"], strict=True))
         assert int(row["distance"]) <= differing
         assert float(row["its_value"]) == row["nearest"].count("A")
     chosen = json.loads((table.parent / "out" / "design.json").read_text())
+    assert -1 <= chosen["foresight"]["beyond"]["value"] <= 1
     assert len(chosen["trials"]) == 5
     assert [t["strength"] for t in chosen["trials"]] == [0, 0, 0, 0, 1]
     assert chosen_of(chosen["trials"]) == (chosen["asked"], chosen["strength"])

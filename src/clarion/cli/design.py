@@ -21,6 +21,7 @@ from clarion.cli.training import Options as TrainOptions
 from clarion.cli.training import train as train_model
 from clarion.domains.prepare import prepare
 from clarion.domains.sequence.data import SequenceData
+from clarion.domains.sequence.design.foresight import Foresight, foresight
 from clarion.domains.sequence.design.judge import Judge
 from clarion.domains.sequence.design.known import open_known, with_target
 from clarion.domains.sequence.design.predictor import Predictor
@@ -98,15 +99,18 @@ def main(arguments: list[str]) -> int:
     with CountProgress("predictors") as progress:
         size = known.vocabulary.size
         ensemble = fit_ensemble(known.tokens, known.values, size, options.ensemble, progress.count)
-    judge = Judge(ensemble, known, options.search.sign, options.search.level, predictor)
+    sign = options.search.sign
+    with CountProgress("foresight") as progress:
+        foreseen = foresight(ensemble, known, options.ensemble, sign, progress.count)
+    judge = Judge(ensemble, known, sign, options.search.level, predictor)
     with CountProgress("settings") as progress:
         designs = Search(model, judge, options.search).run(progress.count)
     near = nearest(designs.texts, known.texts)
     write_bytes(options.out / "designs.csv", to_csv(designs, known, near).encode())
     picture(designs, known, near, options.target).savefig(options.out / "designs.png", dpi=110)
-    found = summary(designs, known, near)
+    found = summary(designs, known, near, foreseen)
     write_json(options.out / "design.json", found)
-    print(json.dumps(found) if options.json else _in_words(found, options))
+    print(json.dumps(found) if options.json else _in_words(found, options, foreseen))
     return 0
 
 
@@ -131,7 +135,7 @@ def _model(options: Options, data: SequenceData) -> Model:
     return Model.load(run)
 
 
-def _in_words(found: dict, options: Options) -> str:
+def _in_words(found: dict, options: Options, foreseen: Foresight | None) -> str:
     low, high = found["known_best"]
     return (
         f"{found['num_designs']} designs in {options.out / 'designs.csv'}: "
@@ -140,7 +144,18 @@ def _in_words(found: dict, options: Options) -> str:
         f"{found['asked']:.4g} at scale {found['guidance_scale']:g}, steered at strength "
         f"{found['strength']:g}; "
         f"{found['median_distance_to_known']:.3g} edits from the nearest known, "
-        f"{found['diversity']:.3g} from each other."
+        f"{found['diversity']:.3g} from each other.\n{_believable(foreseen)}"
+    )
+
+
+def _believable(foreseen: Foresight | None) -> str:
+    if foreseen is None:
+        return "There are too few known sequences to say how far predictions can be believed."
+    beyond, within = foreseen.beyond, foreseen.within
+    return (
+        f"How far to believe predictions: with the worse half alone to learn from, the better half "
+        f"is ranked at {beyond.value:.2f} {beyond.interval()} (1 rightly, 0 by chance); with parts "
+        f"of it, the rest of it at {within.value:.2f} {within.interval()}."
     )
 
 

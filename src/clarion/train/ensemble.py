@@ -82,6 +82,16 @@ class Ensemble(nn.Module):
         return self.each(x).mean(0)
 
     @torch.no_grad()
+    def held_out(self, x: Tensor) -> Tensor:
+        """What the network that did not see it says of each example, (n,).
+
+        Args:
+            x: the examples of the training, in their order, (n, length).
+        """
+        values = torch.cat([self.each(part) for part in x.split(4096)], dim=1)
+        return values[self.folds, torch.arange(len(x))]
+
+    @torch.no_grad()
     def interval(self, x: Tensor, level: float = 0.9) -> tuple[Tensor, Tensor]:
         """Lower and upper ends, (batch,) each; see above for what they promise.
 

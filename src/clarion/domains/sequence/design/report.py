@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from clarion.base.chart import COLOURS
+from clarion.domains.sequence.design.foresight import Foresight
 from clarion.domains.sequence.design.known import Known
 from clarion.domains.sequence.design.search import Designs, Trial
 from clarion.domains.sequence.distance import diversity
@@ -46,7 +47,9 @@ def to_csv(designs: Designs, known: Known, near: Nearest) -> str:
     return stream.getvalue()
 
 
-def summary(designs: Designs, known: Known, near: Nearest) -> dict[str, Any]:
+def summary(
+    designs: Designs, known: Known, near: Nearest, foreseen: Foresight | None
+) -> dict[str, Any]:
     """What was chosen, on what evidence, and what came out."""
     return {
         "num_designs": len(designs.texts),
@@ -58,6 +61,7 @@ def summary(designs: Designs, known: Known, near: Nearest) -> dict[str, Any]:
         "known_best": [float(known.values.min()), float(known.values.max())],
         "diversity": diversity(designs.texts),
         "median_distance_to_known": float(np.median(near[0])),
+        "foresight": None if foreseen is None else asdict(foreseen),
         "trials": [_flat(trial) for trial in designs.trials],
     }
 
