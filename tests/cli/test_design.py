@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,17 @@ def flat(x):
 
 def wide(x):
     return x[..., 0]
+
+def with_numpy(x):
+    return torch.from_numpy((x.numpy()[..., 0] > 0.5).sum(1))
+
+def of_letters(x):
+    if not ((x == 0) | (x == 1)).all():
+        raise ValueError("only whole letters")
+    return x[..., 0].sum(1)
+
+def of_the_batch(x):
+    return x[..., 0].sum(1) - x[..., 0].sum(1).mean()
 """
 
 
@@ -143,7 +155,8 @@ def test_a_predictor_of_ones_own_steers_and_judges(
         ),
         ("broken", "gives nan of sequence"),
         ("flat", "says 1 of all 232 known sequences"),
-        ("wide", "must give one number a sequence, shape (232,), got (232, 5)"),
+        ("wide", "must give a tensor of one number a sequence, shape (232,), got (232, 5)"),
+        ("of_the_batch", "predictor own.py#of_the_batch must not depend on the others"),
         ("missing", "Unknown function"),
     ],
 )
@@ -154,6 +167,56 @@ def test_a_predictor_that_fails_is_refused_before_the_training(
     assert design(table, "--predictor", table.parent / f"own.py#{name}") == 1
     assert message in capsys.readouterr().err.replace("\n", " ")
     assert not (table.parent / "out" / "model").exists()
+
+
+@pytest.mark.parametrize("name", ["with_numpy", "of_letters"])
+def test_a_predictor_that_cannot_be_differentiated_judges(
+    table: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (table.parent / "own.py").write_text(OWN)
+    assert design(table, "--n", 3, "--predictor", table.parent / f"own.py#{name}") == 0
+    assert f"own.py#{name} judges and does not steer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--num-steps", 40), "num_steps was 60, and is now 40"),
+        (("--network.width", 8), "network.width was 16, and is now 8"),
+        (("--batch-size", 16), "batch_size was 128, and is now 16"),
+    ],
+)
+def test_a_model_of_other_settings_is_not_taken_for_this(
+    table: Path, capsys: pytest.CaptureFixture[str], words: tuple, message: str
+) -> None:
+    assert design(table, "--n", 3) == 0
+    assert design(table, "--n", 3, "--seed", 4) == 0  # designs of another seed, by the same model
+    assert design(table, "--n", 3, *words) == 1
+    assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_model_of_another_table_is_not_taken_for_this(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert design(table, "--n", 3) == 0
+    moved = table.rename(table.with_name("moved.csv"))
+    assert design(moved, "--n", 3) == 0
+    moved.write_text(moved.read_text() + "s243,AAAAA,5\n")
+    assert design(moved, "--n", 3) == 1
+    assert "trained on other sequences or numbers" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_what_falls_short_is_said(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert design(table, "--n=200", "--diversity=9") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"\d+ designs of the 200 wanted \(the model drew no more", said)
+    assert re.search(r"edits from the nearest known, [\d.]+ from each other, 9 were wanted", said)
+
+
+def test_numbers_of_the_table_come_back_as_they_stand(table: Path) -> None:
+    assert design(table, "--n", 6) == 0
+    told = json.loads((table.parent / "out" / "design.json").read_text())
+    assert told["known_best"] == [0, 3]
 
 
 def test_molecules_in_selfies_are_designed_as_smiles(table: Path) -> None:
@@ -191,8 +254,36 @@ def test_a_diversity_that_is_asked_for_is_kept(table: Path) -> None:
         (("AAABB,3", "AAABB,much"), (), "much"),
         ((",seq,", ",letters,"), (), "seq"),
         (("", ""), ("--search.level", 1.5), "level must lie between 0 and 1"),
-        (("", ""), ("--diversity", -1), "diversity must be 0 or more edits, got -1"),
-        (("", ""), ("--n", 0), "num_designs must be at least 1, got 0"),
+        (("", ""), ("--diversity", -1), "diversity must be a finite number at least 0, got -1"),
+        (("", ""), ("--n", 0), "num_designs must be a whole number, at least 1, got 0"),
+        (
+            ("", ""),
+            ("--ensemble.num-folds", 1),
+            "num_folds must be a whole number, at least 2, got 1",
+        ),
+        (("", ""), ("--ensemble.num-folds", 150), "needs at least 300 examples, got 232"),
+        (
+            ("", ""),
+            ("--ensemble.num-steps", 0),
+            "num_steps must be a whole number, at least 1, got 0",
+        ),
+        (
+            ("", ""),
+            ("--search.num-steps", 0),
+            "num_steps must be a whole number, at least 1, got 0",
+        ),
+        (
+            ("", ""),
+            ("--search.scales", "nan"),
+            "scales must be a finite number at least 0, got nan",
+        ),
+        (
+            ("", ""),
+            ("--search.strengths", "-1"),
+            "strengths must be a finite number at least 0, got -1",
+        ),
+        (("", ""), ("--target", "count:units=log"), "must be the name of one column"),
+        (("", ""), ("--target", ""), "must be the name of one column"),
     ],
 )
 def test_what_cannot_be_used_is_said_before_the_training(
@@ -208,5 +299,5 @@ def test_what_cannot_be_used_is_said_before_the_training(
         said = capsys.readouterr().err
     except SystemExit:  # values that are no settings at all
         said = capsys.readouterr().err
-    assert message in said
+    assert message in " ".join(said.replace("│", " ").split())
     assert not (table.parent / "out" / "model").exists()

@@ -107,7 +107,10 @@ def test_the_same_in_python(save: Save) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--infill 'ab{}x'", "clarion: unknown letter 'x' in place 1 of 'x'. Known: a b ' ' c d."),
+        (
+            "--infill 'ab{}x'",
+            "The template 'ab{}x': unknown letter 'x' in place 1 of 'x'. Known: a b ' ' c d.",
+        ),
         ("--infill 'abcdabcd{}'", "The template has 8 tokens, 0 of them free, and a sequence of"),
         ("--infill 'abc'", "exactly 7. Write {} where the other 4 stand. {5} stands for five"),
         ("--infill", "--infill takes a sequence with gaps in one word, such as --infill 'In the"),

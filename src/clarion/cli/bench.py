@@ -21,7 +21,7 @@ from clarion.base.errors import ClarionError
 from clarion.base.names import NameTable
 from clarion.cli.progress import CountProgress
 from clarion.cli.training import Options as TrainOptions
-from clarion.cli.training import parse_settings, train, wants_help
+from clarion.cli.training import in_full, parse_settings, train, wants_help
 from clarion.domains.image.bench.bench import BenchConfig, ImageBench
 from clarion.domains.image.bench.report import write_report
 from clarion.domains.image.data import ImageData
@@ -97,7 +97,7 @@ def parse(arguments: list[str]) -> tuple[Options, TrainConfig]:
             f"The recipe {recipe!r} is not that of a diffusion model of pictures; take 'fashion', "
             "or 'images' for your own."
         )
-    words = [_in_full(word) for word in arguments[is_named:]]
+    words = [in_full(word, SHORT_FORMS) for word in arguments[is_named:]]
     options, training = parse_settings(
         words,
         Options,
@@ -110,11 +110,6 @@ def parse(arguments: list[str]) -> tuple[Options, TrainConfig]:
     if training.data.source == NOT_NAMED:
         raise ClarionError("Name the data: --data FILE, a folder, or a hub name.")
     return options, training
-
-
-def _in_full(word: str) -> str:
-    flag, equals, value = word.partition("=")
-    return SHORT_FORMS.get(flag, flag) + equals + value
 
 
 if __name__ == "__main__":

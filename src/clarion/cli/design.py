@@ -15,11 +15,9 @@ from typing import Annotated
 
 import tyro
 
-from clarion.base.errors import ClarionError
+from clarion.cli.design_model import trained
 from clarion.cli.progress import CountProgress
-from clarion.cli.training import Options as TrainOptions
-from clarion.cli.training import train as train_model
-from clarion.domains.prepare import prepare
+from clarion.cli.training import in_full
 from clarion.domains.sequence.data import SequenceData
 from clarion.domains.sequence.design.foresight import Foresight, foresight
 from clarion.domains.sequence.design.judge import Judge
@@ -32,9 +30,7 @@ from clarion.nets.transformer import TransformerConfig
 from clarion.process.tokens import Masking
 from clarion.run.config import OptimizerConfig, TrainConfig
 from clarion.run.files import write_bytes, write_json
-from clarion.run.folder import checkpoints
 from clarion.run.functions import load_function
-from clarion.run.model import Model
 from clarion.train.ensemble import EnsembleConfig, fit_ensemble
 
 
@@ -87,15 +83,18 @@ SHORT_FORMS = {
 
 def main(arguments: list[str]) -> int:
     """Read, train, search, write; returns the exit status."""
-    words = [SHORT_FORMS.get(word, word) for word in arguments]
+    words = [in_full(word, SHORT_FORMS) for word in arguments]
     options = tyro.cli(Options, args=words, prog="clarion design", description=__doc__)
     data = SequenceData(options.table, column=options.sequence_column, alphabet=options.alphabet)
     # What cannot be used is said before the training.
     known = open_known(data, options.target)
+    options.ensemble.check(len(known.texts))
     predictor = None
     if options.predictor is not None:
         predictor = Predictor(load_function(options.predictor), known)
-    model = _model(options, with_target(data, options.target))
+        if not predictor.is_smooth and not options.json:
+            print(f"{options.predictor} judges and does not steer: torch gives no slope of it.")
+    model = trained(options.out, _training(options, with_target(data, options.target)), known)
     with CountProgress("predictors") as progress:
         size = known.vocabulary.size
         ensemble = fit_ensemble(known.tokens, known.values, size, options.ensemble, progress.count)
@@ -114,37 +113,37 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _model(options: Options, data: SequenceData) -> Model:
-    """The model in the folder, trained to its end."""
-    run = options.out / "model"
-    config = TrainConfig(
+def _training(options: Options, data: SequenceData) -> TrainConfig:
+    """How the model is trained."""
+    often = max(1, options.num_steps // 5)
+    return TrainConfig(
         data=data,
         network=options.network,
         process=Masking(),
         optimizer=OptimizerConfig(learning_rate=1e-3),
         batch_size=options.batch_size,
         num_steps=options.num_steps,
-        validate_every=max(1, options.num_steps // 5),
-        checkpoint_every=max(1, options.num_steps // 5),
+        validate_every=often,
+        checkpoint_every=often,
         seed=options.search.seed,
     )
-    resumed = TrainOptions(resume=run) if run.exists() else TrainOptions(out=run)
-    train_model("clarion train", "design", resumed, config, prepare)
-    if int(checkpoints(run)[-1].name) < config.num_steps:
-        raise ClarionError(f"The training of {run} was stopped; the same command goes on with it.")
-    return Model.load(run)
 
 
 def _in_words(found: dict, options: Options, foreseen: Foresight | None) -> str:
     low, high = found["known_best"]
+    wanted, apart = options.search.num_designs, options.search.diversity
+    count = f"{found['num_designs']} designs"
+    if found["num_designs"] < wanted:
+        count += f" of the {wanted} wanted (the model drew no more that are new)"
+    short = f", {apart:g} were wanted" if found["diversity"] < apart else ""
     return (
-        f"{found['num_designs']} designs in {options.out / 'designs.csv'}: "
+        f"{count} in {options.out / 'designs.csv'}: "
         f"{options.target} predicted {found['predicted_median']:.4g} in the median (known: "
         f"{found['known_median']:.4g}, from {low:.4g} to {high:.4g}), asked for "
         f"{found['asked']:.4g} at scale {found['guidance_scale']:g}, steered at strength "
         f"{found['strength']:g}; "
         f"{found['median_distance_to_known']:.3g} edits from the nearest known, "
-        f"{found['diversity']:.3g} from each other.\n{_believable(foreseen)}"
+        f"{found['diversity']:.3g} from each other{short}.\n{_believable(foreseen)}"
     )
 
 

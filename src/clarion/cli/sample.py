@@ -77,7 +77,7 @@ class Options:
         ema_width: relative width sigma_rel of the averaged weights, made from the averages that
             the run's checkpoints hold; None takes the run's model file.
         out: a picture file (.png, .jpg) for a grid, a .npz file for numbers, a folder for single
-            files.
+            files; of sequences a table (.csv, .tsv), .fasta or .txt, of sounds .wav.
         json: print what was done as JSON.
     """
 

@@ -119,7 +119,9 @@ def parse_settings(
         ClarionError: for settings that cannot be, or any beside `--resume`.
     """
 
-    read = partial(_read, [_in_full(word) for word in arguments], options, command, description)
+    read = partial(
+        _read, [in_full(word, SHORT_FORMS) for word in arguments], options, command, description
+    )
     if default.validation is not None or names_validation(arguments):
         data = default.data
         if not wants_help(arguments):  # they are like the data, for which there may be flags, too
@@ -263,9 +265,10 @@ def _in_place(config: C) -> C:
     return replace(config, data=replace(data, source=full(data.source)), validation=validation)
 
 
-def _in_full(word: str) -> str:
+def in_full(word: str, short_forms: Mapping[str, str]) -> str:
+    """A word of the command line, with a flag of a short form written in full."""
     flag, equals, value = word.partition("=")
-    return SHORT_FORMS.get(flag, flag) + equals + value
+    return short_forms.get(flag, flag) + equals + value
 
 
 def _run_name(name: str, config: TrainingConfig) -> str:

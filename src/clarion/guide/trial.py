@@ -60,19 +60,27 @@ def try_values(what: str, fn: OfSamples, space: SampleSpace) -> Tensor:
         ClarionError: if it fails, gives NaN or something else than a row for each sample, is
             random, or lets a sample depend on the other.
     """
-    x0, condition = probe(space)
+    return try_values_at(what, fn, *probe(space))
+
+
+def try_values_at(
+    what: str, fn: OfSamples, x0: Tensor, condition: Condition | None = None
+) -> Tensor:
+    """What a function makes of two samples that are given; see `try_values`."""
     try:
         together, again = fn(x0, condition), fn(x0, condition)
         if not isinstance(together, Tensor) or together.shape[:1] != x0.shape[:1]:
-            got = tuple(together.shape) if isinstance(together, Tensor) else repr(together)
-            raise ClarionError(f"The {what} must give a row for each of 2 samples, got {got}.")
+            got = tuple(together.shape) if isinstance(together, Tensor) else kind_of(together)
+            raise ClarionError(
+                f"The {what} must give a tensor with a row for each of 2 samples, got {got}."
+            )
         rows = [slice(i, i + 1) for i in range(2)]
         alone = torch.cat([fn(x0[i], condition.rows(i) if condition else None) for i in rows])
     except ClarionError:
         raise
     except Exception as error:
         raise ClarionError(
-            f"The {what} fails on samples of shape {space.shape}: {_describe(error)}"
+            f"The {what} fails on samples of shape {tuple(x0.shape[1:])}: {describe(error)}"
         ) from error
     together, again, alone = (values.detach().double() for values in (together, again, alone))
     if together.isnan().any():
@@ -105,7 +113,8 @@ def try_gradient(what: str, fn: OfSamples, space: SampleSpace, otherwise: str) -
             if total.requires_grad:
                 (slope,) = torch.autograd.grad(total, x0, allow_unused=True)
     except Exception as error:
-        raise ClarionError(f"The {what} has no gradient: {_describe(error)} {otherwise}") from error
+        why = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise ClarionError(f"The {what} has no gradient: {describe(why)} {otherwise}") from error
     if slope is None:
         raise ClarionError(
             f"The {what} has no gradient: its results do not follow from the samples by "
@@ -124,7 +133,23 @@ def _are_close(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a, b, rtol=ROUNDING, atol=slack)
 
 
-def _describe(error: Exception) -> str:
+def kind_of(value: object) -> str:
+    """What somebody gave in place of a tensor: its type, and short values as they are.
+
+    Example:
+        >>> kind_of([1.0] * 100)
+        'a list'
+        >>> kind_of(None)
+        'None'
+    """
+    return (
+        repr(value)
+        if value is None or isinstance(value, bool | int | float)
+        else (f"a {type(value).__name__}")
+    )
+
+
+def describe(error: Exception) -> str:
     """The kind of an error and its first line, as the end of a sentence."""
     first = str(error).strip().partition("\n")[0].rstrip(".")
     return f"{type(error).__name__}: {first}." if first else f"{type(error).__name__}."

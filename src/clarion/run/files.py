@@ -120,6 +120,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing.") from None
+    except NotADirectoryError:
+        raise CheckpointError(f"{path.parent} is a file, and a folder is wanted.") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from None
 

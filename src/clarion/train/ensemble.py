@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clarion.base.errors import DataError
+from clarion.base.options import check_number, check_whole
 from clarion.base.streams import mix_seed
 from clarion.nets.regressor import Regressor, RegressorConfig
 
@@ -48,6 +49,25 @@ class EnsembleConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_whole("num_folds", self.num_folds, 2)
+        for name in ("num_steps", "batch_size"):
+            check_whole(name, getattr(self, name), 1)
+        check_number("learning_rate", self.learning_rate, 0, excludes_low=True)
+        check_number("weight_decay", self.weight_decay, 0)
+
+    def check(self, n: int) -> None:
+        """Refuse to fit so many examples if they are too few for the folds.
+
+        Raises:
+            DataError: if a fold would have fewer than two.
+        """
+        if n < 2 * self.num_folds:
+            raise DataError(
+                f"An ensemble of {self.num_folds} networks needs at least {2 * self.num_folds} "
+                f"examples, got {n}; num_folds says how many networks there are."
+            )
 
 
 class Ensemble(nn.Module):
@@ -126,11 +146,7 @@ def fit_ensemble(
         DataError: if there are fewer examples than folds, or all values are alike.
     """
     n, length = tokens.shape
-    if n < 2 * config.num_folds:
-        raise DataError(
-            f"An ensemble of {config.num_folds} networks needs at least {2 * config.num_folds} "
-            f"examples, got {n}."
-        )
+    config.check(n)
     mean, std = float(values.double().mean()), float(values.double().std())
     if not std > 0:
         raise DataError(f"All {n} values are {mean:g}: there is nothing to predict.")

@@ -246,3 +246,16 @@ def test_a_reward_is_read_from_a_file(file):
     assert isinstance(rule, Reward)
     assert (rule.scale, rule.gradient, rule.t_low, rule.t_high) == (2.0, "detached", 0.1, 0.6)
     assert rule.fn(torch.ones(2, 2), None).tolist() == [6.0, 6.0]
+
+
+def test_a_reward_that_fails_later_is_named():
+    """On the two samples that are tried before, all goes well."""
+
+    def late(x0, condition):
+        if len(x0) > 2:
+            raise MemoryError("no room for so many")
+        return x0.sum(1)
+
+    inner = GaussianDenoiser(VPCosine(), MEAN, COVARIANCE)
+    with pytest.raises(ClarionError, match=r"test_reward\.py#late fails .*no room for so many\.$"):
+        sample(Reward(late, 1.0)(inner), (2,), n=8, num_steps=4, dtype=torch.float64)

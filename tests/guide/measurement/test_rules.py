@@ -291,8 +291,8 @@ def test_what_does_not_fit_is_refused(act, message):
     [
         (lambda: 0, r"fails on samples of shape \(4,\): TypeError: .*takes 0 positional"),
         (lambda x: {}["key"], r"fails on samples of shape \(4,\): KeyError: 'key'\.$"),
-        (lambda x: x.tolist(), r"must give a row for each of 2 samples, got \[\["),
-        (lambda x: x.sum(), r"must give a row for each of 2 samples, got \(\)"),
+        (lambda x: x.tolist(), "must give a tensor with a row for each of 2 samples, got a list"),
+        (lambda x: x.sum(), r"must give a tensor with a row for each of 2 samples, got \(\)"),
         (lambda x: x - x.mean(), "must not depend on the others"),
         (lambda x: x + torch.randn(4), "must not be random"),
         (lambda x: (x - 10).log(), "must give numbers, got NaN"),

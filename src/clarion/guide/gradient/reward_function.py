@@ -15,7 +15,7 @@ from clarion.base.errors import ClarionError
 from clarion.base.shapes import are_finite, expand_like
 from clarion.denoise.denoiser import Visit
 from clarion.guide.rule import SampleSpace
-from clarion.guide.trial import name_of, try_values
+from clarion.guide.trial import describe, kind_of, name_of, try_values
 
 RewardFunction: TypeAlias = Callable[[Tensor, Condition | None], Tensor]
 """Clean data (batch, *shape) in data units, or tokens (batch, length) int64, and their condition ->
@@ -26,11 +26,19 @@ def rewards_of(fn: RewardFunction, x0: Tensor, condition: Condition | None) -> T
     """The rewards, (batch,), of x0 (batch, *shape); the device is not waited for.
 
     Raises:
-        ClarionError: if they are not one number a sample.
+        ClarionError: if it fails, or they are not one number a sample.
     """
-    rewards = fn(x0, condition)
+    try:
+        rewards = fn(x0, condition)
+    except ClarionError:
+        raise
+    except Exception as error:
+        raise ClarionError(
+            f"The reward {name_of(fn)} fails on samples of shape {tuple(x0.shape[1:])}: "
+            f"{describe(error)}"
+        ) from error
     if not isinstance(rewards, Tensor) or rewards.shape != x0.shape[:1]:
-        got = tuple(rewards.shape) if isinstance(rewards, Tensor) else repr(rewards)
+        got = tuple(rewards.shape) if isinstance(rewards, Tensor) else kind_of(rewards)
         raise ClarionError(
             f"The reward {name_of(fn)} must give one number a sample, shape ({len(x0)},), got "
             f"{got}."

@@ -42,10 +42,13 @@ def read_template(template: str, vocabulary: Vocabulary, length: int) -> list[in
             f"The template {abridged(template)} has {parts.count(None)} gaps {{}}; all but one "
             f"need their length. {HOW}"
         )
-    pieces: list[list[int | None]] = [
-        [*vocabulary.numbers(part)] if isinstance(part, str) else [None] * (part or 0)
-        for part in parts
-    ]
+    try:
+        pieces: list[list[int | None]] = [
+            [*vocabulary.numbers(part)] if isinstance(part, str) else [None] * (part or 0)
+            for part in parts
+        ]
+    except ClarionError as error:
+        raise ClarionError(f"The template {abridged(template)}: {error}") from None
     stated = sum(map(len, pieces))
     room = length - stated
     if room < 0:

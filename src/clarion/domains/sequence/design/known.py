@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from clarion.base.condition import VectorEntry
-from clarion.base.errors import DataError
+from clarion.base.errors import ClarionError, DataError
 from clarion.base.vocabulary import Vocabulary
 from clarion.domains.sequence.data import SequenceData
 from clarion.domains.sequence.notation import notation_of
@@ -52,9 +53,15 @@ class Known:
         entry = examples.condition_spec[TARGET]
         assert isinstance(entry, VectorEntry), "see `with_target`"
         scaled = condition.values[TARGET][:, 0].double()
-        values = scaled * float(entry.std[0]) + float(entry.mean[0])
+        std = float(entry.std[0])
+        values = scaled * std + float(entry.mean[0])
         if not values.std() > 0:
-            raise DataError(f"The target is {float(values[0]):g} in all {len(values)} rows.")
+            raise DataError(
+                f"The target is {float(values[0]):g} in all {len(values)} sequences: what has more "
+                "of it cannot be learnt from them."
+            )
+        # Conditions are kept in single precision, in deviations: so many digits of them are sure.
+        values = values.round(decimals=6 - math.ceil(math.log10(std)))
         vocabulary = examples.vocabulary
         written = in_smiles(vocabulary.texts(tokens), vocabulary)
         texts = tuple(
@@ -84,7 +91,16 @@ def _canonical(texts: list[str], vocabulary: Vocabulary) -> list[str]:
 
 
 def with_target(data: SequenceData, column: str) -> SequenceData:
-    """The same data with one number of each sequence as the condition `TARGET`."""
+    """The same data with one number of each sequence as the condition `TARGET`.
+
+    Raises:
+        ClarionError: for a column whose name cannot be told from what `conditions` say of one.
+    """
+    if not column or set(column) & set(":=+,"):
+        raise ClarionError(
+            f"The target must be the name of one column without ':', '=', '+' and ',', got "
+            f"{column!r}."
+        )
     return replace(data, conditions=(*data.conditions, f"{TARGET}=vector:{column}"))
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from clarion.base.errors import ClarionError
 from clarion.domains.sequence.design.known import Known
-from clarion.guide.trial import name_of
+from clarion.guide.trial import describe, kind_of, name_of, try_values_at
 
 Function: TypeAlias = Callable[[Tensor], Tensor]
 """Sequences as vectors of one 1, (n, length, vocabulary), in the order of the vocabulary -> what is
@@ -33,7 +33,7 @@ class Predictor:
 
     Raises:
         ClarionError: if it fails on a known sequence, gives something else than a finite number of
-            each, or the same of all.
+            each, or the same of all, is random, or lets a sequence depend on the others.
     """
 
     def __init__(self, function: Function, known: Known) -> None:
@@ -47,10 +47,11 @@ class Predictor:
                 f"The predictor {name_of(function)} says {self._own_mean:g} of all {len(said)} "
                 "known sequences: nothing can be learnt from it."
             )
-        with torch.enable_grad():
-            vectors = self._vectors(known.tokens[:1]).requires_grad_()
-            self.is_smooth: bool = function(vectors).requires_grad
-            """Whether torch can differentiate it."""
+        different = torch.tensor([int(said.argmin()), int(said.argmax())])
+        two = self._vectors(known.tokens[different])
+        try_values_at(f"predictor {name_of(function)}", lambda x, _: function(x), two)
+        self.is_smooth = _is_smooth(function, (two + two.flip(0)) / 2)
+        """Whether it can steer: torch can differentiate it between letters."""
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """Vectors (n, length, vocabulary) -> (n,), in units of the target."""
@@ -83,13 +84,12 @@ class Predictor:
             if len(tokens) > 1:  # find the one it fails on
                 return torch.cat([self._ask_some(row) for row in tokens.split(1)])
             (text,) = self.known.texts_of(tokens)
-            raise ClarionError(
-                f"{what} fails on {self._place(text)}: {type(error).__name__}: {error}"
-            ) from error
+            raise ClarionError(f"{what} fails on {self._place(text)}: {describe(error)}") from error
         if not isinstance(said, Tensor) or said.shape != (len(tokens),):
-            got = tuple(said.shape) if isinstance(said, Tensor) else repr(said)
+            got = tuple(said.shape) if isinstance(said, Tensor) else kind_of(said)
             raise ClarionError(
-                f"{what} must give one number a sequence, shape ({len(tokens)},), got {got}."
+                f"{what} must give a tensor of one number a sequence, shape ({len(tokens)},), got "
+                f"{got}."
             )
         broken = ~said.isfinite()
         if broken.any():
@@ -100,3 +100,14 @@ class Predictor:
     def _place(self, text: str) -> str:
         row = self._rows.get(text)
         return f"{text!r}" if row is None else f"sequence {row} of the table, {text!r}"
+
+
+def _is_smooth(function: Function, between: Tensor) -> bool:
+    """Whether torch gives a finite slope of it, (n, length, vocabulary), between letters."""
+    try:
+        with torch.enable_grad():
+            said = function(between.requires_grad_())
+            (slope,) = torch.autograd.grad(said.sum(), between)
+    except Exception:  # it may be made of anything that takes whole letters alone
+        return False
+    return bool(slope.isfinite().all())

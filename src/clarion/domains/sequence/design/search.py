@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from clarion.base.errors import ClarionError
+from clarion.base.options import check_number, check_whole
 from clarion.base.streams import mix_seed
 from clarion.domains.sequence.design.judge import Judge
 from clarion.domains.sequence.design.known import TARGET
@@ -81,16 +82,20 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         for name in ("num_designs", "num_trials", "candidates"):
-            if getattr(self, name) < 1:
-                raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
+            check_whole(name, getattr(self, name), 1)
+        check_whole("rounds", self.rounds, 0)
+        if self.num_steps is not None:
+            check_whole("num_steps", self.num_steps, 1)
         if not (self.beyond and self.scales and self.strengths):
             raise ClarionError("beyond, scales and strengths must each name at least one value.")
-        if self.rounds < 0:
-            raise ClarionError(f"rounds must be 0 or more, got {self.rounds}.")
+        for beyond in self.beyond:
+            check_number("beyond", beyond)
+        for name in ("scales", "strengths"):
+            for value in getattr(self, name):
+                check_number(name, value, 0)
+        check_number("diversity", self.diversity, 0)
         if not 0 < self.part < 1:
             raise ClarionError(f"part must lie between 0 and 1, got {self.part}.")
-        if not self.diversity >= 0:
-            raise ClarionError(f"diversity must be 0 or more edits, got {self.diversity}.")
         if not 0 < self.level < 1:
             raise ClarionError(f"level must lie between 0 and 1, got {self.level}.")
 

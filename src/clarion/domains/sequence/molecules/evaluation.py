@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,7 +81,11 @@ class MoleculeEvaluation(Evaluation):
         found = metrics(molecules)
         if known is not None and self.fcd:
             valid = [m.canonical for m in molecules if m.canonical is not None]
-            found |= fcd_metrics(valid, known, self.fcd, self.seed, on_progress)
+            distances = fcd_metrics(valid, known, self.fcd, self.seed, on_progress)
+            if valid and not distances:
+                note = "too few for the Fréchet ChemNet distance"
+                found["valid"] = replace(found["valid"], note=note)
+            found |= distances
         if self.table is not None:
             _write(self.table, to_csv(molecules).encode())
         if self.picture is not None:

@@ -21,6 +21,8 @@ from clarion.evaluate.metric import Metric, mean, share
 from clarion.run.examples import OnProgress
 
 FEWEST_FOR_FCD = 2
+USUAL_FOR_FCD = 1000
+"""Below it the distance is noted as saying little: its features have 512 dimensions."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def metrics(molecules: Sequence[Molecule]) -> dict[str, Metric]:
     """Shares and mean properties; those of which there is no molecule are left out."""
     valid = [m for m in molecules if m.canonical is not None]
     different = [m for m in valid if not m.is_repeated]
-    found = {"valid": share(len(valid), len(molecules))}
+    alone = "" if valid else "no molecule, of which more could be said"
+    found = {"valid": share(len(valid), len(molecules), alone)}
     if not valid:
         return found
     # Not a share of independent draws: the more there are, the more are repeated. So no interval.
@@ -124,8 +127,9 @@ def fcd_metrics(
         return {}
     order = torch.randperm(len(reference), generator=torch.Generator().manual_seed(seed)).tolist()
     real = [reference[int(i)] for i in order[: 2 * n]]
+    few = "; of so few it says little" if n < USUAL_FOR_FCD else ""
     drawn, first, second = features(list(smiles[:n]) + real, on_progress).split(n)
     return {
-        "fcd": Metric(distance(drawn, first), n, note="to n of the reference"),
+        "fcd": Metric(distance(drawn, first), n, note=f"to n of the reference{few}"),
         "fcd of real ones": Metric(distance(second, first), n, note="the floor at this n"),
     }
