@@ -19,7 +19,7 @@ from rich.console import Console
 from clarion.base.errors import ClarionError
 from clarion.cli.progress import CountProgress
 from clarion.cli.training import wants_help
-from clarion.domains.tables import EVALUATIONS
+from clarion.domains.evaluations import EVALUATIONS
 from clarion.evaluate.compare import compare
 from clarion.evaluate.metric import MetricCard
 from clarion.run.files import write_json

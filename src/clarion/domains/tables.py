@@ -30,7 +30,6 @@ from clarion.domains.sequence.known import infilling
 from clarion.domains.sequence.sources import is_sequence_file
 from clarion.domains.sequence.writing import check_out, refuse_to_read
 from clarion.domains.sequence.writing import write_samples as write_sequences
-from clarion.evaluate.evaluation import Evaluation
 from clarion.guide.rule import Guidance
 from clarion.run import folder
 from clarion.run.config import ModelConfig, TrainingConfig
@@ -124,42 +123,6 @@ RECIPES: NameTable[Callable[[], TrainingConfig]] = NameTable(
         "diffwave": audio.diffwave,
     },
 )
-
-
-def _molecules() -> type[Evaluation]:
-    from clarion.domains.sequence.molecules.evaluation import MoleculeEvaluation
-
-    return MoleculeEvaluation
-
-
-def _images() -> type[Evaluation]:
-    from clarion.domains.image.evaluation import ImageEvaluation
-
-    return ImageEvaluation
-
-
-def _likelihood() -> type[Evaluation]:
-    from clarion.domains.likelihood import LikelihoodEvaluation
-
-    return LikelihoodEvaluation
-
-
-def _speech() -> type[Evaluation]:
-    from clarion.domains.audio.evaluation import SpeechEvaluation
-
-    return SpeechEvaluation
-
-
-EVALUATIONS: NameTable[Callable[[], type[Evaluation]]] = NameTable(
-    "evaluation",
-    {
-        "images": _images,
-        "likelihood": _likelihood,
-        "molecules": _molecules,
-        "speech": _speech,
-    },
-)
-"""What `clarion evaluate` can measure; each is imported only where it is asked for."""
 
 
 def data_of(place: Path) -> tuple[DataConfig, DataConfig | None]:
