@@ -48,10 +48,10 @@ from clarion.sample.particles import ParticleSampler
 from harness import Benchmark
 
 TRAINING = (
-    "--conditions qed=vector rings=class --condition-dropout 0.5 --network.width 96 "
-    "--network.num-blocks 3 --network.head-width 32 --batch-size 256 --num-steps 4000 "
-    "--optimizer.learning-rate 2e-3 --precision bfloat16 --checkpoint-every 500 "
-    "--validate-every 500"
+    "--conditions qed=vector rings=class --condition-dropout 0.5 --network.width 192 "
+    "--network.num-blocks 4 --network.head-width 32 --batch-size 256 --num-steps 4000 "
+    "--optimizer.learning-rate 3e-3 --optimizer.matrices muon --precision bfloat16 "
+    "--checkpoint-every 500 --validate-every 500"
 )
 MODELS = {
     "smiles": "--alphabet smiles",

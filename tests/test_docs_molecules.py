@@ -103,11 +103,11 @@ def test_what_it_says_of_the_data() -> None:
 
 def test_what_it_says_of_steering() -> None:
     smiles, selfies = (FOUND["models"][name]["steered"] for name in NAMES)
-    assert max(row["qed of the novel"]["value"] for row in smiles["qed"].values()) < 0.54
-    assert all(smiles["rings"][scale][SHARE]["value"] < 0.05 for scale in ("3", "5"))
+    assert 0.55 < max(row["qed of the novel"]["value"] for row in smiles["qed"].values()) < 0.57
+    assert 0.05 < smiles["rings"]["3"][SHARE]["value"] < 0.07
     for what in ("qed", "rings"):
         means = {
             scale: row[f"{what} of the novel"]["value"] for scale, row in selfies[what].items()
         }
-        assert means["5"] < means["3"]
-        assert min(row[SHARE]["value"] for row in selfies[what].values()) > 0.6
+        assert means["5"] < means["3"] < means["2"]
+        assert min(row[SHARE]["value"] for row in selfies[what].values()) > 0.5
