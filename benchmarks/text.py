@@ -59,8 +59,8 @@ from harness import Benchmark
 
 LENGTH, STRIDE, HELD_OUT = 128, 32, 0.05
 NETWORK = TransformerConfig(width=192, num_blocks=4, head_width=64)
-STEPS, BATCH = 2500, 24
-OPTIMIZER = OptimizerConfig(learning_rate=1e-3)
+STEPS, BATCH = 3000, 24
+OPTIMIZER = OptimizerConfig(learning_rate=3e-3, matrices="muon")
 PASSES, ORDERS = 4, (3, 4, 5, 6)
 GAP = range(56, 72)
 BEGINNING = "And it came to pass"
