@@ -29,18 +29,26 @@ import json
 import math
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
+import tyro
 from matplotlib.figure import Figure
 
 import clarion
 from clarion.base.chart import COLOURS
+from clarion.cli.design import SHORT_FORMS, Options
 from clarion.cli.main import main as clarion_command
+from clarion.domains.sequence.data import SequenceData
+from clarion.domains.sequence.design.foresight import foresight
+from clarion.domains.sequence.design.known import open_known
 from clarion.domains.sequence.distance import diversity, nearest
+from clarion.train.ensemble import fit_ensemble
 from fitness import RANGES, Fitness
 from harness import Benchmark
 
@@ -52,7 +60,7 @@ PROTEIN = (
 LONG_PROTEIN = (
     "--alphabet protein --num-steps 1500 --batch-size 32 --network.width 64 "
     "--ensemble.num-steps 300 --search.beyond 0 --search.scales 1 3 --search.strengths 0 1 4 16 64 "
-    "--search.num-trials 16 --search.candidates 8 --search.num-steps 32"
+    "--search.num-trials 16 --search.candidates 4 --search.rounds 2 --search.num-steps 32"
 )
 SIZES = {
     "tfbind8": "--num-steps 1500 --network.width 64 --network.head-width 16 "
@@ -193,7 +201,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--data", type=Path, required=True, help="folder of the task's files")
     parser.add_argument("--task", default="tfbind8")
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=8, help="0: only how far predictors see")
+    parser.add_argument("--runs", type=Path, help="keeps models and designs here")
     parser.add_argument("--chart", type=Path, help="asked against reached, or fitness against "
                         "diversity of all proteins that were measured, a .png file")  # fmt: skip
 
@@ -238,6 +247,18 @@ class Task:
         }  # fmt: skip
 
 
+def foreseen(task: Task) -> dict[str, Any]:
+    """How well the predictors rank what is better than all they have seen; nothing is drawn."""
+    words = [str(task.shown), "--target", "score", *SIZES[task.name].split()]
+    config = tyro.cli(Options, args=[SHORT_FORMS.get(word, word) for word in words]).ensemble
+    data = SequenceData(str(task.shown), alphabet="dna" if task.name == "tfbind8" else "protein")
+    known = open_known(data, "score")
+    ensemble = fit_ensemble(known.tokens, known.values, known.vocabulary.size, config)
+    found = foresight(ensemble, known, config, sign=1.0)
+    assert found is not None, "there are thousands"
+    return {"foresight": asdict(found)}
+
+
 def tfbind8_results(task: Task, seeds: Sequence[int]) -> dict[str, Any]:
     """All ways, random sequences, and what is reached for what is asked."""
     found: dict[str, Any] = {}
@@ -274,18 +295,24 @@ def main() -> None:
     options = benchmark.options
     seeds = range(1 if options.quick else options.seeds)
     with tempfile.TemporaryDirectory() as folder:
-        task = Task(options.task, options.data, Path(folder))
+        runs = (options.runs or Path(folder)) / options.task
+        runs.mkdir(parents=True, exist_ok=True)
+        task = Task(options.task, options.data, runs)
         is_exact = task.name == "tfbind8"
         strengths = STRENGTHS if options.chart else ()
-        measured = (
-            [tfbind8_results(task, seeds)] if is_exact else protein_results(task, seeds, strengths)
-        )
-        for found in measured:
+        measured: Iterable[dict[str, Any]] = ()
+        if seeds:
+            measured = (
+                [tfbind8_results(task, seeds)]
+                if is_exact
+                else protein_results(task, seeds, strengths)
+            )
+        for found in chain([foreseen(task)], measured):
             results = {}
             if options.out.is_file():
                 results = json.loads(options.out.read_text())["results"]
-            results |= {task.name: found}
-            if options.chart:
+            results[task.name] = results.get(task.name, {}) | found
+            if options.chart and seeds:
                 figure = (
                     draw(found["curve"], found["best_known"]) if is_exact
                     else draw_proteins(results)

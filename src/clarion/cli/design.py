@@ -152,9 +152,10 @@ def _believable(foreseen: Foresight | None) -> str:
         return "There are too few known sequences to say how far predictions can be believed."
     beyond, within = foreseen.beyond, foreseen.within
     return (
-        f"How far to believe predictions: with the worse half alone to learn from, the better half "
-        f"is ranked at {beyond.value:.2f} {beyond.interval()} (1 rightly, 0 by chance); with parts "
-        f"of it, the rest of it at {within.value:.2f} {within.interval()}."
+        f"How far to believe predictions: the better half of what is known is ranked at "
+        f"{beyond.value:.2f} {beyond.interval()} by predictors that saw the worse half alone, at "
+        f"{within.value:.2f} {within.interval()} by those that saw parts of it (1 rightly, 0 by "
+        "chance)."
     )
 
 
