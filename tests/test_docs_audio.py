@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -16,7 +17,9 @@ from clarion.domains.audio.metrics.tables import SPEECH_METRICS
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "audio.md").read_text()
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "audio.md").read_text()
+DIGITS = json.loads((ROOT / "benchmarks" / "results" / "digits.json").read_text())["results"]
 COMMANDS = [
     line
     for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -30,6 +33,25 @@ SMALL = {
     "diffwave": "--network.channels 4 --network.num-layers 2 --data.duration-s 0.128",
 }
 """Recipe -> flags of a small network."""
+
+
+def digits_table() -> str:
+    """How often digits and speakers are heard as asked, with intervals of 95 %."""
+    rows = ["| | digit, % | speaker, % |", "|---|---|---|"]
+    for name, row in DIGITS["heard"].items():
+        cells = [
+            f"{100 * of['value']:.1f} [{100 * of['low']:.1f}, {100 * of['high']:.1f}]"
+            for of in (row["digit"], row["speaker"])
+        ]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def test_what_is_heard_of_digits_is_what_was_measured() -> None:
+    assert digits_table() in PAGE
+    heard = DIGITS["heard"]
+    assert heard["drawn, 4 steps"]["digit"]["value"] > heard["drawn, 12 steps"]["digit"]["value"]
+    assert DIGITS["audit"]["memorisation p"]["value"] > 0.05
 
 
 def write(path: Path, pitch_hz: float, noise: float, rate_hz: int = 8000) -> None:

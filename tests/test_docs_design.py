@@ -48,7 +48,9 @@ def protein_table() -> str:
             for key, digits in (("p50", 3), ("diversity", 1), ("novelty", 1))
         ]
         seeds = len(figures["seeds"])
-        rows.append(f"| {called(task)} | {' | '.join(cells)} | {seeds} | {PUBLISHED.get(task, '')} |")
+        rows.append(
+            f"| {called(task)} | {' | '.join(cells)} | {seeds} | {PUBLISHED.get(task, '')} |"
+        )
     return "\n".join(rows)
 
 

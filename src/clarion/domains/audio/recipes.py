@@ -48,10 +48,12 @@ below -70 dBFS in its band: with that floor, sounds by Griffin and Lim's method 
 def digits() -> TrainConfig:
     """Spoken digits by digit and speaker, as the Free Spoken Digit Dataset has them, at 8 kHz.
 
-    Command: `clarion train digits --data FOLDER`. These 1,000 steps are a beginning: five minutes
-    of one core, validation loss 0.171, and of 180 samples of 4 steps a judge hears the speaker in
-    74 % and the digit in 25 % (`benchmarks/digits.py`). Train longer to understand them:
-    `--num-steps 10000`.
+    Command: `clarion train digits --data FOLDER`, eight minutes of one core. Of 180 samples of 4
+    steps with `--guidance cfg:2` a judge of real recordings hears the digit in 94 % and the speaker
+    in 91 % as asked, without guidance in 85 and 87 % (`benchmarks/digits.py`).
+
+    What is said shows in broad features, which are decided where there is much noise, so that more
+    is trained there than for pictures.
     """
     return TrainConfig(
         data=DIGITS,
@@ -64,9 +66,10 @@ def digits() -> TrainConfig:
             head_width=32,
             patch_size=2,
         ),
+        loss=LossConfig(log_level_mean=0.4, log_level_std=1.4),
         optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=50, decay_from=0.3),
         batch_size=32,
-        num_steps=1000,
+        num_steps=2000,
         validation_examples=300,
         validate_every=500,
         checkpoint_every=500,
