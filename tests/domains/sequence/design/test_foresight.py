@@ -71,9 +71,12 @@ def test_no_network_ranks_what_it_saw() -> None:
     torch.testing.assert_close(ensemble.errors, errors, rtol=1e-4, atol=1e-4)
 
 
-def test_of_few_or_equal_values_nothing_is_said() -> None:
+def test_of_few_or_equal_ones_nothing_is_said() -> None:
     few = Known(TOKENS[:8], tuple(VOCABULARY.texts(TOKENS[:8])), torch.arange(8.0), VOCABULARY)
     ensemble = fit_ensemble(few.tokens, few.values, 3, CONFIG)
     assert foresight(ensemble, few, CONFIG, 1.0) is None
+    same = TOKENS[:1].expand(40, -1)
+    alike = Known(same, ("AAAAA",) * 40, torch.arange(40.0), VOCABULARY)
+    assert foresight(fit_ensemble(same, alike.values, 3, CONFIG), alike, CONFIG, 1.0) is None
     two = known_of((TOKENS[:, 0] == 0).double())
     assert foresight(fit_ensemble(TOKENS, two.values, 3, CONFIG), two, CONFIG, 1.0) is None

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from clarion.domains.sequence.design.known import Known
 from clarion.evaluate.metric import Metric
@@ -52,7 +51,7 @@ def foresight(
         on_step: called after each step.
 
     Returns:
-        None where a half holds too few sequences, or the same value throughout.
+        None where a half holds too few sequences, or the same value or sequence throughout.
     """
     values = sign * known.values
     middle, n = values.median(), len(values)
@@ -66,13 +65,11 @@ def foresight(
         return None
     tokens, size = known.tokens, known.vocabulary.size
     short_sighted = fit_ensemble(tokens[worse], known.values[worse], size, config, on_step)
-    measured = known.values[better].numpy()
-
-    def ranked(predicted: Tensor) -> Metric:
-        return rank_correlation(predicted.numpy(), measured)
-
     with torch.no_grad():
-        return Foresight(
-            beyond=ranked(short_sighted(tokens[better])),
-            within=ranked(ensemble.held_out(tokens)[better]),
-        )
+        beyond, within = short_sighted(tokens[better]), ensemble.held_out(tokens)[better]
+    if min(len(beyond.unique()), len(within.unique())) < 2:
+        return None
+    measured = known.values[better].numpy()
+    return Foresight(
+        rank_correlation(beyond.numpy(), measured), rank_correlation(within.numpy(), measured)
+    )
