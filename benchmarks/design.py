@@ -122,17 +122,17 @@ def judged(values: Sequence[float]) -> dict[str, float]:
     return {f"p{q}": float(found.quantile(q / 100)) for q in (100, 80, 50)}
 
 
-def over_seeds(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Mean and standard error of each figure."""
+def over_seeds(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    """Mean and standard error of each figure; of one seed there is no error."""
     summary = {}
     for key in rows[0]:
         values = [row[key] for row in rows]
-        error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
         summary[key] = {"mean": statistics.mean(values), "standard_error": error}
     return summary
 
 
-def at_random(score: Score, num_seeds: int) -> dict[str, dict[str, float]]:
+def at_random(score: Score, num_seeds: int) -> dict[str, dict[str, float | None]]:
     """The figures of 128 random sequences of eight bases."""
     generator = torch.Generator().manual_seed(0)
     letters = torch.randint(4, (num_seeds, 128, 8), generator=generator)

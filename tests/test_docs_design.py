@@ -24,7 +24,8 @@ PUBLISHED = {
 
 def with_error(figures: dict[str, dict[str, float]], key: str, digits: int) -> str:
     figure = figures[key]
-    return f"{figure['mean']:.{digits}f} ± {figure['standard_error']:.{digits}f}"
+    mean, error = figure["mean"], figure["standard_error"]
+    return f"{mean:.{digits}f}" + (f" ± {error:.{digits}f}" if error is not None else "")
 
 
 def exact_table() -> str:
