@@ -142,11 +142,9 @@ def kind_of(value: object) -> str:
         >>> kind_of(None)
         'None'
     """
-    return (
-        repr(value)
-        if value is None or isinstance(value, bool | int | float)
-        else (f"a {type(value).__name__}")
-    )
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)
+    return f"a {type(value).__name__}"
 
 
 def describe(error: Exception) -> str:
