@@ -30,25 +30,17 @@ import math
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from matplotlib.figure import Figure
 
 import clarion
 from clarion.base.chart import COLOURS
-from clarion.cli.design import SHORT_FORMS, Options
 from clarion.cli.main import main as clarion_command
-from clarion.domains.sequence.data import SequenceData
-from clarion.domains.sequence.design.foresight import foresight
-from clarion.domains.sequence.design.known import open_known
 from clarion.domains.sequence.distance import diversity, nearest
-from clarion.train.ensemble import fit_ensemble
 from fitness import RANGES, Fitness
 from harness import Benchmark
 
@@ -201,7 +193,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--data", type=Path, required=True, help="folder of the task's files")
     parser.add_argument("--task", default="tfbind8")
-    parser.add_argument("--seeds", type=int, default=8, help="0: only how far predictors see")
+    parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--runs", type=Path, help="keeps models and designs here")
     parser.add_argument("--chart", type=Path, help="asked against reached, or fitness against "
                         "diversity of all proteins that were measured, a .png file")  # fmt: skip
@@ -227,36 +219,38 @@ class Task:
         self.best = max(float(row["score"]) for row in rows)
 
     def run(self, seed: int, more: str) -> dict[str, Any]:
-        """One run of the command: what it chose, and the figures of its designs."""
+        """One run of the command: what it chose, and the figures of its designs.
+
+        What the same command gave before in the same folder is not run again.
+        """
         out = self.folder / f"{seed}"
+        kept = self.folder / "figures" / f"{seed}{more.replace(' ', '_')}.json"
         words = ["--target", "score", "--n", "128", "--seed", f"{seed}", "--out", f"{out}"]
         predictor = self.folder / "predictor.py"
         own = ["--predictor", f"{predictor}#fitness"] if predictor.is_file() else []
-        sizes = SIZES[self.name].split()
-        status = clarion_command(["design", str(self.shown), *words, *sizes, *own, *more.split()])
+        words = [*words, *SIZES[self.name].split(), *own, *more.split()]
+        if kept.is_file() and (found := json.loads(kept.read_text()))["words"] == words:
+            return found["figures"]
+        status = clarion_command(["design", str(self.shown), *words])
         assert status == 0, "its message says why"
         with (out / "designs.csv").open() as file:
             designs = [row["sequence"] for row in csv.DictReader(file)]
         far, _ = nearest(designs, self.known)
         print(self.name, seed, more, judged(self.score(designs)))
         told = json.loads((out / "design.json").read_text())
-        return {
+        figures = {
             **judged(self.score(designs)), "num_designs": len(designs),
             "diversity": diversity(designs), "novelty": statistics.median(far.tolist()),
             **{key: told[key] for key in ("asked", "guidance_scale", "strength")},
         }  # fmt: skip
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(json.dumps({"words": words, "figures": figures}, indent=2))
+        return figures
 
 
-def foreseen(task: Task) -> dict[str, Any]:
-    """How well the predictors rank what is better than all they have seen; nothing is drawn."""
-    words = [str(task.shown), "--target", "score", *SIZES[task.name].split()]
-    config = tyro.cli(Options, args=[SHORT_FORMS.get(word, word) for word in words]).ensemble
-    data = SequenceData(str(task.shown), alphabet="dna" if task.name == "tfbind8" else "protein")
-    known = open_known(data, "score")
-    ensemble = fit_ensemble(known.tokens, known.values, known.vocabulary.size, config)
-    found = foresight(ensemble, known, config, sign=1.0)
-    assert found is not None, "there are thousands"
-    return {"foresight": asdict(found)}
+def foreseen(task: Task, seed: int) -> dict[str, Any] | None:
+    """How well the predictors of a seed's run rank what is better than all they have seen."""
+    return json.loads((task.folder / f"{seed}" / "design.json").read_text())["foresight"]
 
 
 def tfbind8_results(task: Task, seeds: Sequence[int]) -> dict[str, Any]:
@@ -267,8 +261,7 @@ def tfbind8_results(task: Task, seeds: Sequence[int]) -> dict[str, Any]:
         found[way] = {"seeds": rows, "summary": over_seeds(rows)}
     found["random"] = {"summary": at_random(task.score, len(seeds))}
     found["curve"] = curve(clarion.load(task.folder / f"{seeds[0]}" / "model"), task.score)
-    found["best_known"] = task.best
-    return found
+    return found | {"best_known": task.best, "foresight": foreseen(task, seeds[0])}
 
 
 def protein_results(
@@ -286,7 +279,10 @@ def protein_results(
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         rows.append(task.run(seed, ""))
-        yield {"both": {"seeds": rows, "summary": over_seeds(rows)}, "strengths": steered}
+        yield {
+            "both": {"seeds": rows, "summary": over_seeds(rows)},
+            "strengths": steered, "foresight": foreseen(task, seeds[0]),
+        }  # fmt: skip
 
 
 def main() -> None:
@@ -300,19 +296,15 @@ def main() -> None:
         task = Task(options.task, options.data, runs)
         is_exact = task.name == "tfbind8"
         strengths = STRENGTHS if options.chart else ()
-        measured: Iterable[dict[str, Any]] = ()
-        if seeds:
-            measured = (
-                [tfbind8_results(task, seeds)]
-                if is_exact
-                else protein_results(task, seeds, strengths)
-            )
-        for found in chain([foreseen(task)], measured):
+        measured: Iterable[dict[str, Any]] = (
+            [tfbind8_results(task, seeds)] if is_exact else protein_results(task, seeds, strengths)
+        )
+        for found in measured:
             results = {}
             if options.out.is_file():
                 results = json.loads(options.out.read_text())["results"]
             results[task.name] = results.get(task.name, {}) | found
-            if options.chart and seeds:
+            if options.chart:
                 figure = (
                     draw(found["curve"], found["best_known"]) if is_exact
                     else draw_proteins(results)
