@@ -25,6 +25,10 @@ from clarion.run.cache import sha256_of
 from clarion.run.functions import load_function
 
 
+AT_ONCE = 16
+"""Pictures that Inception sees at a time on a processor: more do not fit into its cache."""
+
+
 class Extractor(ABC):
     """Pictures (n, channels, height, width) uint8 in, features (n, dim) float32 out."""
 
@@ -57,9 +61,13 @@ class Inception(Extractor):
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> Tensor:
+        at_once = AT_ONCE if self._device.type == "cpu" else len(pictures)
+        return torch.cat([self._features(part) for part in pictures.split(at_once)])
+
+    def _features(self, pictures: Tensor) -> Tensor:
         unit = in_colour(pictures).to(self._device).float() / 255
         sized = interpolate(unit, (SIDE, SIDE), mode="bilinear", align_corners=False)
-        return self._network(2 * sized - 1).float()
+        return self._network((2 * sized - 1).contiguous(memory_format=torch.channels_last)).float()
 
 
 class VisionModel(Extractor):
