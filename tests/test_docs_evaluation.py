@@ -40,6 +40,9 @@ def test_its_commands_run_one_after_the_other(
             Image.fromarray(picture[0]).save(place / f"{i}.png")
     for seed, name in ((2, "a.npz"), (3, "b.npz")):
         np.savez(name, samples=pictures(seed), seed=np.array(0), indices=np.arange(N))
+    for seed, name in ((4, "drawn.npz"), (5, "known.npz")):
+        np.savez(name, samples=pictures(seed)[:, 0])
+    Path("own.py").write_text("def features(x):\n    return x.mean(1)\n")
     network = "--network.base-channels 4 --network.channel-multipliers 1"
     network += " --network.blocks-per-level 1 --network.attention-levels"
     trained = f"train images --data photos {network} --num-steps 2 --validate-every 0 --json"
@@ -49,9 +52,9 @@ def test_its_commands_run_one_after_the_other(
     for line in COMMANDS:
         if "transformers:" in line:  # needs a model from the hub
             continue
-        is_default = "--reference" in line and "--extractor" not in line
+        is_default = "evaluate images" in line and "--extractor" not in line
         assert main(shlex.split(line)[1:] + ["--extractor", "pixels"] * is_default) == 0
-    assert len(COMMANDS) == 9
+    assert len(COMMANDS) == 11
     assert Path("pairs.png").is_file()
     assert "b.npz less a.npz (paired)" in capsys.readouterr().out
     named = re.findall(r"\| `([^`]*)` \| ", PAGE)

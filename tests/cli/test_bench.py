@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clarion.base.errors import ClarionError
 from clarion.cli.main import main
 from clarion.domains.image.bench import bench
 from clarion.domains.image.bench.entrants import Entrant, entrants
@@ -88,13 +89,43 @@ def test_a_comparison_is_made_once(
 
     # A second call trains, draws and measures nothing, and says the same.
     capsys.readouterr()
-    before = {p: p.stat().st_mtime_ns for p in Path("out").rglob("*.safetensors")}
+    before = written()
+    assert len(before) > 40
     assert main(TINY) == 0
     assert "Training" not in capsys.readouterr().out
-    assert {p: p.stat().st_mtime_ns for p in Path("out").rglob("*.safetensors")} == before
+    assert written() == before
     assert json.loads(Path("out/bench.json").read_text()) == content
     assert main([*TINY, "--n", "40"]) == 1
     assert "holds a comparison with other settings" in capsys.readouterr().err
+
+
+def written() -> dict[Path, int]:
+    """When each file of a comparison was written, but for the report, which is made anew."""
+    files = [
+        p
+        for folder in ("clarion", "ddpm", "ncsn", "gan", "vae")
+        for p in Path("out", folder).rglob("*")
+    ]
+    return {p: p.stat().st_mtime_ns for p in (*files, *Path("out").glob("*.card.json"))}
+
+
+@pytest.mark.usefixtures("_pictures")
+def test_classes_too_rare_for_a_judge_are_known_before_the_trainings(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise ClarionError("as far as a training")
+
+    monkeypatch.setattr(bench.ImageBench, "_trained", stop)
+    with np.load("pictures.npz") as file:
+        np.savez("rare.npz", images=file["images"], labels=np.arange(120) % 60)
+    assert main([*TINY, "--data", "rare.npz"]) == 1
+    said = capsys.readouterr()
+    assert "as far as a training" in said.err
+    assert "Without adherence and diversity: A judge learns each class" in " ".join(
+        said.out.split()
+    )
+    assert set(json.loads(Path("out/real.card.json").read_text())["metrics"]) >= {"recall"}
 
 
 @pytest.mark.usefixtures("_pictures")

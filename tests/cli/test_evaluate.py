@@ -97,7 +97,7 @@ def test_what_is_measured_is_written_and_drawn(known: Path, tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "Name what is to be measured: clarion evaluate NAME SAMPLES. Known: images, "),
+        ("", "Name what is to be measured: clarion evaluate NAME SAMPLES. Known: arrays, "),
         ("molecule x.csv", "Unknown evaluation 'molecule'. Did you mean 'molecules'?"),
         ("molecules none.csv", "There is no file none.csv"),
         ("molecules s.txt", "s.txt is one long text; molecules are read from a table"),
@@ -119,7 +119,7 @@ def test_errors_say_what_to_do(words, message, tmp_path, monkeypatch, capsys) ->
 def test_help_names_what_there_is(capsys) -> None:
     with pytest.raises(SystemExit):
         run("evaluate --help")
-    assert "Known: images, likelihood, molecules, speech." in capsys.readouterr().out
+    assert "Known: arrays, images, likelihood, molecules, speech." in capsys.readouterr().out
 
 
 def test_only_molecules_are_drawn(tmp_path: Path, capsys) -> None:

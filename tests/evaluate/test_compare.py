@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from clarion.base.errors import ClarionError
 from clarion.evaluate.compare import SHARED, compare
-from clarion.evaluate.jackknife import with_interval
+from clarion.evaluate.frechet_metrics import frechet_metrics
+from clarion.evaluate.jackknife import deal, with_interval
 from clarion.evaluate.metric import Metric, MetricCard, share
+from clarion.evaluate.moments import Moments
 
 
 def card(parts: list[float], drawn_by: str | None = None, n: int = 100) -> MetricCard:
@@ -76,3 +79,31 @@ def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
         path.write_text(wrong)
         with pytest.raises(ClarionError, match=r"card.json is no card of `clarion evaluate`"):
             MetricCard.read(path)
+
+
+def drawn(seed: int, shared: np.ndarray, n: int = 200) -> MetricCard:
+    """A card of normal samples of three features; of what is shared, the more is paired."""
+    own = np.random.default_rng(seed).normal(size=(n, 3))
+    features = torch.from_numpy(0.6 * shared + 0.8 * own)
+    parts = [Moments.of(features[group]) for group in deal(n, 0)]
+    whole = Moments.of(torch.randn(400, 3, generator=torch.Generator().manual_seed(1)).double())
+    means = [float(features[group, 0].mean()) for group in deal(n, 0)]
+    metrics = {"mean": with_interval(float(np.mean(means)), n, means)}
+    return MetricCard("x", metrics | frechet_metrics(parts, whole), {}, {SHARED: None})
+
+
+@pytest.mark.parametrize("is_paired", [True, False])
+def test_how_often_a_difference_is_found_that_is_not_there(is_paired: bool) -> None:
+    """In one of twenty, by the mean of a feature and by the Fréchet distance extrapolated."""
+    repeats, found = 100, {"mean": [], "fid, extrapolated": []}
+    for repeat in range(repeats):
+        shared = np.random.default_rng([9, repeat]).normal(size=(2, 200, 3))
+        first = drawn(2 * repeat + 10_000, shared[0])
+        second = drawn(2 * repeat + 10_001, shared[0 if is_paired else 1])
+        differences = compare(first, second, is_paired).differences
+        for name, p_values in found.items():
+            p_values.append(differences[name].p)
+    for name, p_values in found.items():
+        count = sum(p < 0.05 for p in p_values)
+        low, high = stats.binom.ppf([0.001, 0.999], repeats, 0.05)
+        assert low <= count <= high, (name, count)

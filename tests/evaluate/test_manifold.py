@@ -112,3 +112,11 @@ def test_what_cannot_be() -> None:
         measured(draw(30, 2, 0), draw(30, 2, 0), 0)
     with pytest.raises(ClarionError, match="take more than 21 of samples, got 20"):
         measured(draw(20, 2, 0), draw(30, 2, 0), 19)
+
+
+def test_where_no_sample_lies_near_the_data_there_may_still_be_some() -> None:
+    found = measured(draw(100, 3, 0) + 50, draw(100, 3, 1), 5)
+    for name in ("precision", "density", "coverage"):
+        metric = found[name]
+        assert metric.high is not None
+        assert metric.value == 0 < metric.high < 0.05, name

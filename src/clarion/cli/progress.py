@@ -21,9 +21,11 @@ from rich.progress import (
 
 from clarion.run.examples import DataDescription
 
+SECONDS_BETWEEN_LINES = 60.0
+
 
 class CountProgress:
-    """A bar while data are read, or other things counted; nothing where no person looks on.
+    """A bar while data are read, or other things counted; in a log, a line every minute.
 
     Args:
         what: is being done.
@@ -31,6 +33,8 @@ class CountProgress:
 
     def __init__(self, what: str = "reading") -> None:
         console = Console(stderr=True)
+        self._what, self._begun, self._done = what, time.monotonic(), 0
+        self._seen = self._said = self._begun
         self._bar = Progress(
             TextColumn(what),
             BarColumn(),
@@ -51,11 +55,25 @@ class CountProgress:
 
     def count(self, done: int, total: int) -> None:
         """Show how many are done."""
-        if self._task is None:
+        if self._bar.disable:
+            self._log(done, total)
+        elif self._task is None:
             self._task = self._bar.add_task("", total=total)
         elif done < self._bar.tasks[0].completed:  # another part of the work begins
             self._bar.reset(self._task, total=total)
-        self._bar.update(self._task, completed=done, total=total)
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
+    def _log(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done < self._done:  # another part of the work begins
+            self._begun = self._seen
+        self._done, self._seen = done, now
+        if now - self._said >= SECONDS_BETWEEN_LINES and 0 < done < total:
+            left = timedelta(seconds=round((now - self._begun) * (total - done) / done))
+            line = f"{self._what}: {done:,} of {total:,}, {left} left"
+            print(line, file=sys.stderr, flush=True)
+            self._said = now
 
 
 class TrainProgress:

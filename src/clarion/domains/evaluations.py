@@ -20,6 +20,12 @@ def _images() -> type[Evaluation]:
     return ImageEvaluation
 
 
+def _arrays() -> type[Evaluation]:
+    from clarion.domains.array_evaluation import ArrayEvaluation
+
+    return ArrayEvaluation
+
+
 def _likelihood() -> type[Evaluation]:
     from clarion.domains.likelihood import LikelihoodEvaluation
 
@@ -35,6 +41,7 @@ def _speech() -> type[Evaluation]:
 EVALUATIONS: NameTable[Callable[[], type[Evaluation]]] = NameTable(
     "evaluation",
     {
+        "arrays": _arrays,
         "images": _images,
         "likelihood": _likelihood,
         "molecules": _molecules,

@@ -32,6 +32,7 @@ from clarion.evaluate.evaluation import Evaluation
 from clarion.evaluate.jackknife import deal
 from clarion.evaluate.metric import MetricCard, mean
 from clarion.evaluate.token_likelihood import token_bound
+from clarion.evaluate.versions import versions
 from clarion.run.device import choose_device
 from clarion.run.examples import DataConfig, Fitted, OnProgress
 from clarion.run.model import Model
@@ -111,7 +112,7 @@ class LikelihoodEvaluation(Evaluation):
         metric = replace(
             mean(values.tolist(), note), parts=tuple(float(values[g].mean()) for g in groups)
         )
-        details = {"data": self.data, SHARED: "examples"}
+        details = {"data": self.data, SHARED: "examples", "versions": versions()}
         return MetricCard(self.model, {name: metric}, basis, details)
 
     def _named(self, like: DataConfig) -> DataConfig:

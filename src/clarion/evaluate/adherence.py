@@ -88,15 +88,7 @@ def adherence_metrics(
             f"A judge takes at most {MOST_FEATURES} features, got {reference.dim}; choose another "
             "extractor."
         )
-    spread_over = reference.counts().gt(0).sum(0)
-    rare = torch.nonzero(spread_over < 2)[:, 0].tolist()
-    if rare:
-        raise DataError(
-            f"A judge learns each class from two groups of the reference at least; "
-            f"{reference.class_names[rare[0]]!r} has {int(reference.counts().sum(0)[rare[0]])} "
-            f"pictures in {int(spread_over[rare[0]])}"
-            f"{f', and {len(rare) - 1} more classes are as rare' if len(rare) > 1 else ''}."
-        )
+    check_classes(reference)
     named, real = [], []
     for g in range(len(reference.features)):
         judge = Judge(*reference.without(g), len(reference.class_names))
@@ -108,6 +100,23 @@ def adherence_metrics(
         "named as asked": _share(named),
         "named rightly, real": replace(_share(real), parts=()),  # no matter of the samples
     }
+
+
+def check_classes(reference: Labelled) -> None:
+    """Refuse classes that a judge could not learn; no feature is looked at.
+
+    Raises:
+        DataError: if a class is too rare.
+    """
+    spread_over = reference.counts().gt(0).sum(0)
+    rare = torch.nonzero(spread_over < 2)[:, 0].tolist()
+    if rare:
+        raise DataError(
+            f"A judge learns each class from two groups of the reference at least; "
+            f"{reference.class_names[rare[0]]!r} has {int(reference.counts().sum(0)[rare[0]])} "
+            f"pictures in {int(spread_over[rare[0]])}"
+            f"{f', and {len(rare) - 1} more classes are as rare' if len(rare) > 1 else ''}."
+        )
 
 
 def _share(is_right: Sequence[Tensor]) -> Metric:

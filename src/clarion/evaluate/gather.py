@@ -89,12 +89,22 @@ def kept_numbers(n: int, seed: int, kept: Sequence[Tensor]) -> list[Tensor]:
     return [group[: len(part)] for group, part in zip(groups, kept, strict=True)]
 
 
-def _check(found: Tensor, numbers: Tensor, with_moments: bool) -> None:
-    if with_moments and found.shape[1] > MOST_FEATURES:
+def check_dim(dim: int) -> None:
+    """Refuse more features than a covariance is gathered for.
+
+    Raises:
+        DataError: if there are more.
+    """
+    if dim > MOST_FEATURES:
         raise DataError(
-            f"A Fréchet distance takes at most {MOST_FEATURES} features, got {found.shape[1]}; "
+            f"A Fréchet distance takes at most {MOST_FEATURES} features, got {dim}; "
             "choose another extractor, or other metrics."
         )
+
+
+def _check(found: Tensor, numbers: Tensor, with_moments: bool) -> None:
+    if with_moments:
+        check_dim(found.shape[1])
     bad = ~found.isfinite().all(1)
     if bad.any():
         raise DataError(

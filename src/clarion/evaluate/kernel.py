@@ -49,7 +49,7 @@ def kernel_metric(
         raise ClarionError(
             f"Samples have {samples[0].shape[1]} features, the reference {reference[0].shape[1]}."
         )
-    groups = [part.double() for part in (*samples, *reference)]
+    groups = [*samples, *reference]
     sums = _sums(groups, on_progress)
     sizes = torch.tensor([len(part) for part in groups], dtype=torch.float64)
     x = list(range(len(samples)))
@@ -71,7 +71,7 @@ def _sums(groups: Sequence[Tensor], on_progress: OnProgress | None) -> Tensor:
     sums = torch.zeros(count, count, dtype=torch.float64)
     for i, a in enumerate(groups):
         for j, b in enumerate(groups[: i + 1]):
-            kernel = cubic_kernel(a, b)
+            kernel = cubic_kernel(a.double(), b.double())
             total = kernel.sum() - (kernel.diagonal().sum() if i == j else 0)
             sums[i, j] = sums[j, i] = total
             done += 1

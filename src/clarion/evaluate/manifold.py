@@ -138,7 +138,11 @@ def _precision(is_in: Tensor, x: _Dealt) -> Metric:
 
 
 def _density(counts: Tensor, x: _Dealt) -> Metric:
-    return with_interval(float(counts.mean()), len(counts), x.means(counts))
+    metric = with_interval(float(counts.mean()), len(counts), x.means(counts))
+    if metric.value:
+        return metric
+    few = share(0, len(counts))  # no spread by which to tell its error: no more than of precision
+    return replace(metric, high=few.high)
 
 
 def _share_of_reference(is_in: Tensor, x: _Dealt, y: _Dealt) -> Metric:
@@ -159,12 +163,21 @@ def _check(samples: Sequence[Tensor], reference: Sequence[Tensor], k: int) -> No
         raise ClarionError(
             f"Samples have {samples[0].shape[1]} features, the reference {reference[0].shape[1]}."
         )
+    for parts, what in ((samples, "samples"), (reference, "the reference")):
+        check_neighbours([len(part) for part in parts], k, what)
+
+
+def check_neighbours(sizes: Sequence[int], k: int, what: str) -> None:
+    """Refuse groups of these sizes, if without one there are not k neighbours for each.
+
+    Raises:
+        ClarionError: if there are not.
+    """
     if k < 1:
         raise ClarionError(f"k must be at least 1, got {k}.")
-    for parts, what in ((samples, "samples"), (reference, "the reference")):
-        n, largest = sum(map(len, parts)), max(map(len, parts))
-        if n - largest <= k:
-            raise ClarionError(
-                f"k = {k} neighbours without a group of {largest} take more than {k + largest} of "
-                f"{what}, got {n}."
-            )
+    n, largest = sum(sizes), max(sizes)
+    if n - largest <= k:
+        raise ClarionError(
+            f"k = {k} neighbours without a group of {largest} take more than {k + largest} of "
+            f"{what}, got {n}."
+        )

@@ -67,6 +67,19 @@ class Audit:
     pairs: tuple[Pair, ...]
 
 
+def check_counts(training: int, held_out: int) -> None:
+    """Refuse an audit of too few examples.
+
+    Raises:
+        ClarionError: if there are too few of either.
+    """
+    if min(training, held_out) < NEIGHBOURS:
+        raise ClarionError(
+            f"An audit takes at least {NEIGHBOURS} training and as many held-out examples, got "
+            f"{training} and {held_out}."
+        )
+
+
 class MemoryAudit:
     """Held against training examples first, then held-out ones, as they are read.
 
@@ -104,12 +117,7 @@ class MemoryAudit:
         Raises:
             ClarionError: if there were too few examples.
         """
-        fewest = min(self._training, self._held_out)
-        if fewest < NEIGHBOURS:
-            raise ClarionError(
-                f"An audit takes at least {NEIGHBOURS} training and as many held-out examples, got "
-                f"{self._training} and {self._held_out}."
-            )
+        check_counts(self._training, self._held_out)
         numbers, distances, scores = self._first(seed)
         examples, sample_of = _best(numbers, scores)
         is_training = examples < self._training

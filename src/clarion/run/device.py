@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 
 from clarion.base.errors import ClarionError
 
+Device = Literal["cpu", "cuda"]
 
-def choose_device(name: str) -> str:
+
+def choose_device(name: Literal["auto", "cpu", "cuda"]) -> Device:
     """ "auto" is the accelerator where there is one.
 
     Raises:
@@ -15,4 +19,6 @@ def choose_device(name: str) -> str:
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise ClarionError("device is cuda, but torch finds no CUDA device here; use cpu.")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name

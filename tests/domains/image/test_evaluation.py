@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 
 from clarion.cli.main import main
+from clarion.domains.image.evaluation import PROBED, ImageEvaluation
+from clarion.domains.image.extractors import Pixels
 from clarion.evaluate.frechet import frechet_distance
 from clarion.evaluate.moments import sample_moments
 
@@ -84,16 +86,93 @@ def test_the_same_pictures_are_at_no_distance_and_worse_ones_further_off() -> No
 def test_the_reference_is_measured_once_and_by_its_content(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = values(measure("other.npz"))
-    (kept,) = Path("cache/references").iterdir()
-    assert values(measure("other.npz")) == first
-    assert list(Path("cache/references").iterdir()) == [kept]
+    seen = []
+
+    def count(self: Pixels, shown: torch.Tensor) -> torch.Tensor:
+        seen.append(len(shown))
+        return plain(self, shown)
+
+    plain = Pixels.__call__
+    monkeypatch.setattr(Pixels, "__call__", count)
     part = measure("other.npz --metrics kid")["metrics"]["kernel"]
+    assert sum(seen) == 2 * N + PROBED
+    seen.clear()
+    first = values(measure("other.npz"))  # what is kept serves all metrics
+    assert sum(seen) == N + PROBED
     assert part["value"] == first["kernel"]
-    assert list(Path("cache/references").iterdir()) == [kept]  # it holds the moments as well
+    seen.clear()
     write("real.npz", pictures(N, 7))
     assert values(measure("other.npz")) != first
-    assert len(list(Path("cache/references").iterdir())) == 2
+    assert sum(seen) == 2 * N + PROBED
+
+
+def test_a_function_that_gives_something_else_is_another_extractor(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("own.py").write_text(
+        "import torch\n\n\ndef own(x):\n"
+        "    return x.flatten(1).float() @ torch.load('weights.pt')\n"
+    )
+    cards = []
+    for seed in (0, 1):
+        weights = torch.randn(SIDE**2, 3, generator=torch.Generator().manual_seed(seed))
+        torch.save(weights, "weights.pt")
+        line = "evaluate images real.npz --reference real.npz --extractor own.py#own --metrics fid"
+        assert main(shlex.split(f"{line} --out {seed}.json --json")) == 0
+        cards.append(json.loads(Path(f"{seed}.json").read_text()))
+    assert all(values(card)["frechet"] < 1e-6 for card in cards)  # to itself, not to the kept one
+    assert main(shlex.split("evaluate --compare 0.json 1.json")) == 1
+    assert "cannot be compared: extractor sha256" in capsys.readouterr().err
+
+
+def test_training_pictures_are_not_held_out(capsys: pytest.CaptureFixture[str]) -> None:
+    write("copies.npz", pictures(N, 0)[: N // 2])
+    line = "evaluate images real.npz --reference real.npz --extractor pixels --metrics --held-out"
+    for name, count in (("real.npz", N), ("copies.npz", N // 2)):
+        assert main(shlex.split(f"{line} {name}")) == 1
+        said = capsys.readouterr().err
+        assert f"Each of the {count} held-out pictures is also in the reference" in said
+    held = pictures(N, 2)
+    held[:3] = pictures(N, 0)[7:10]  # as where data hold a few duplicates
+    write("held.npz", held)
+    card = measure("other.npz --metrics --held-out held.npz")
+    assert card["details"]["held-out pictures that are also of the reference"] == 3
+
+
+def test_nothing_is_measured_of_what_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageEvaluation, "_gather", lambda *_: pytest.fail("measured"))
+    write("few.npz", pictures(3, 2))
+    write("other_size.npz", pictures(N, 2)[..., 1:])
+    for asked, message in (
+        ("--held-out few.npz", "at least 5 training and as many held-out"),
+        ("--held-out other_size.npz", "Held-out pictures are (1, 4, 3)"),
+        ("--held-out nowhere.npz", "nowhere.npz"),
+        ("--k 190", "k = 190 neighbours"),
+    ):
+        line = f"evaluate images other.npz --reference real.npz --extractor pixels {asked}"
+        assert main(shlex.split(line)) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_how_samples_were_resized_stands_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("drawn").mkdir()
+    for i, picture in enumerate((pictures(N, 3) * 255).round().astype(np.uint8)):
+        Image.fromarray(np.pad(picture[0], ((0, 0), (0, 2)))).save(f"drawn/{i:03}.png")
+    for rule in ("crop", "stretch"):
+        measure(f"drawn --size 4 --resize {rule}")
+        Path("out/card.json").rename(f"{rule}.json")
+    assert main(shlex.split("evaluate --compare crop.json stretch.json")) == 1
+    assert "cannot be compared: samples resized is" in capsys.readouterr().err
+
+
+def test_what_was_clipped_stands_on_the_card() -> None:
+    samples = pictures(N, 1)
+    samples[: N // 4, 0, 0, 0] = 1.2
+    write("bright.npz", samples)
+    share = measure("bright.npz")["details"]["share of numbers clipped"]
+    assert share == pytest.approx(1 / 4 / SIDE**2)
 
 
 def test_folders_of_pictures_are_the_same_as_files() -> None:
@@ -158,7 +237,9 @@ def with_nan() -> np.ndarray:
         (with_nan(), "", "sample 17 has values that are not finite, as have 0 others of 200"),
         (pictures(19, 1), "", "takes at least 20 samples, 2 in each of 10 groups, got 19"),
         (pictures(N, 1)[..., 1:], "", "Samples are (1, 4, 3) (channels, height, width), the ref"),
-        (np.zeros((N, 2, SIDE, SIDE), np.float32), "", "Samples are (2, 4, 4)"),
+        (np.zeros((N, 2, SIDE, SIDE), np.float32), "", "bring the reference (samples in numbers"),
+        (255 * pictures(N, 1), "", "reach from"),
+        (2 * pictures(N, 1) - 1.5, "", "numbers are read as 0 black to 1 white"),
         (np.zeros((N, 3)), "", "must have shape (n, channels, height, width), got (200, 3)"),
         (pictures(N, 1), "--k 0", "k must be at least 1, got 0"),
         (pictures(N, 1), "--keep 5", "keep must be at least 20, got 5"),

@@ -14,17 +14,16 @@ from torch import Tensor
 
 from clarion.base.errors import ClarionError
 from clarion.domains.image import inception
-from clarion.domains.image.extractors import in_colour, open_extractor
+from clarion.domains.image.extractors import AT_ONCE, in_colour, open_extractor
 
 PICTURES = torch.arange(2 * 3 * 4 * 5, dtype=torch.uint8).view(2, 3, 4, 5)
 
 
-class Corners(torch.nn.Module):
-    """Gives back the four corners of what the network is shown, and its mean."""
+class Shown(torch.nn.Module):
+    """Gives back what the network is shown."""
 
     def forward(self, x: Tensor) -> Tensor:
-        ends = x[:, :, :: x.shape[2] - 1, :: x.shape[3] - 1].flatten(1)
-        return torch.cat([ends, x.mean((1, 2, 3))[:, None]], 1)
+        return x.flatten(1)
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small network that passes for the one of FID."""
     stream = io.BytesIO()
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        torch.jit.save(torch.jit.script(Corners()), stream)
+        torch.jit.save(torch.jit.script(Shown()), stream)
     content = stream.getvalue()
     monkeypatch.setattr(inception, "SHA256", hashlib.sha256(content).hexdigest())
     monkeypatch.setenv("CLARION_CACHE", str(tmp_path / "cache"))
@@ -42,12 +41,24 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_network_sees_299_pixels_from_minus_1_to_1(weights: Path) -> None:
-    """Without antialiasing and with corners not aligned, the corners keep their values."""
+def between(n: int) -> Tensor:
+    """Weights (299, n) by which a row of 299 pixels is made of one of n: centres of pixels lie at
+    halves, and each new one takes from the two that it lies between, or from the outermost."""
+    at = ((torch.arange(299, dtype=torch.float64) + 0.5) * n / 299 - 0.5).clamp(0, n - 1)
+    return (1 - (at[:, None] - torch.arange(n)).abs()).clamp(min=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 5), (299, 299), (640, 512)])
+def test_the_network_sees_299_pixels_from_minus_1_to_1(
+    weights: Path, height: int, width: int
+) -> None:
+    """Bilinear, by halves of pixels, and of larger pictures without antialiasing."""
     extractor = open_extractor("inception", weights)
-    found = extractor(PICTURES)
-    corners = PICTURES[:, :, ::3, ::4].flatten(1).float() / 127.5 - 1
-    torch.testing.assert_close(found[:, :-1], corners, rtol=0, atol=1e-6)
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randint(256, (2, 3, height, width), generator=generator, dtype=torch.uint8)
+    found = extractor(pictures).view(2, 3, 299, 299)
+    expected = between(height) @ (pictures.double() / 127.5 - 1) @ between(width).mT
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=2e-4)
     assert extractor.sha256 == inception.SHA256
     assert "299" in extractor.resize
 
@@ -69,6 +80,24 @@ def test_where_the_weights_are_found(weights: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CLARION_INCEPTION", str(weights))
     assert inception.find_weights() == weights
     assert inception.find_weights(kept) == kept
+
+
+def test_what_was_fetched_wrongly_is_not_kept(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inception, "_fetch", lambda: b"half of it")
+    with pytest.raises(ClarionError, match="is not the Inception network"):
+        inception.find_weights()
+    monkeypatch.setattr(inception, "_fetch", weights.read_bytes)
+    kept = inception.find_weights()
+    kept.write_bytes(b"torn")
+    assert inception.find_weights().read_bytes() == weights.read_bytes()
+
+
+def test_more_pictures_than_at_once_are_seen_in_parts(weights: Path) -> None:
+    many = torch.randint(256, (AT_ONCE + 3, 1, 4, 4), dtype=torch.uint8)
+    extractor = open_extractor("inception", weights)
+    assert extractor(many).equal(torch.cat([extractor(one[None]) for one in many]))
 
 
 def test_other_weights_are_refused(weights: Path) -> None:
@@ -101,6 +130,9 @@ def test_a_function_of_ones_own(tmp_path: Path) -> None:
     extractor = open_extractor(f"{file}#mean")
     assert extractor(PICTURES).equal(PICTURES.float().mean((2, 3)))
     assert extractor.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    seen = extractor(PICTURES)
+    assert extractor.told_by(seen) == open_extractor(f"{file}#mean").told_by(seen)
+    assert extractor.told_by(seen) != extractor.told_by(seen + 1)
     with pytest.raises(ClarionError, match=r"one must give features of shape \(2, dim\).*got int"):
         open_extractor(f"{file}#one")(PICTURES)
 

@@ -25,6 +25,7 @@ from clarion.domains.audio.sources import open_source, sounds_below
 from clarion.evaluate.compare import SHARED
 from clarion.evaluate.evaluation import Evaluation
 from clarion.evaluate.metric import Metric, MetricCard, mean
+from clarion.evaluate.versions import versions
 from clarion.run.examples import OnProgress
 
 RATE_HZ = 16_000
@@ -97,11 +98,16 @@ class SpeechEvaluation(Evaluation):
                 SHARED: f"files {digest.hexdigest()[:16]}",
                 "files": list(pairs),
                 "delays_s": delays_s,
+                "versions": versions(*PACKAGES),
             },
         )
 
     def _read(self, file: Path) -> Samples:
         return resample(read_sound(file, mix_down=self.mix_down), RATE_HZ).samples
+
+
+PACKAGES = ("pesq", "pystoi", "speechmos", "distillmos", "resemblyzer", "faster-whisper")
+"""That compute the metrics."""
 
 
 @dataclass(frozen=True)

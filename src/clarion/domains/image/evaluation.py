@@ -12,44 +12,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 import tyro
 from torch import Tensor
 
 from clarion.base.errors import ClarionError, DataError
-from clarion.base.version import VERSION
 from clarion.domains.image.data import ImageData
 from clarion.domains.image.decoding import ResizeRule
 from clarion.domains.image.drawing import save_grid
 from clarion.domains.image.extractors import Extractor, Inception, open_extractor
+from clarion.domains.image.opened import Classes, Opened, count_in_both
 from clarion.domains.image.pictures import (
     Pictures,
     SampleFile,
     content_hash,
-    labels_by,
     open_pictures,
     pixels_of,
 )
-from clarion.evaluate.adherence import adherence_metrics
+from clarion.evaluate.adherence import adherence_metrics, check_classes
 from clarion.evaluate.compare import SHARED
 from clarion.evaluate.diversity import diversity_metric
 from clarion.evaluate.evaluation import Evaluation
 from clarion.evaluate.frechet_metrics import frechet_metrics
-from clarion.evaluate.gather import Gathered, gather, kept_numbers
-from clarion.evaluate.jackknife import GROUPS
+from clarion.evaluate.gather import MOST_FEATURES, Gathered, check_dim, gather, kept_numbers
+from clarion.evaluate.jackknife import GROUPS, deal
 from clarion.evaluate.kernel import kernel_metric
-from clarion.evaluate.labelled import Labelled
-from clarion.evaluate.manifold import K, manifold_metrics
+from clarion.evaluate.manifold import K, check_neighbours, manifold_metrics
 from clarion.evaluate.memory import Audit, MemoryAudit
 from clarion.evaluate.metric import Metric, MetricCard
 from clarion.evaluate.moments import Moments, merge
+from clarion.evaluate.versions import versions
 from clarion.run.cache import cache_folder
 from clarion.run.device import choose_device
 from clarion.run.examples import OnProgress
@@ -58,29 +55,11 @@ from clarion.run.files import read_tensors, write_tensors
 Name = Literal["fid", "kid", "prdc", "adherence", "diversity"]
 PAIR_COLUMNS = 12
 
+PROBED = 8
+"""Pictures of the reference that tell how many features there are."""
 
-class _Classes(NamedTuple):
-    """The classes of the reference, and which samples were asked to be, and real ones are."""
-
-    names: tuple[str, ...]
-    asked: Tensor
-    real: Tensor
-
-    @property
-    def sha256(self) -> str:
-        """Of the names and of what each real one is."""
-        return hashlib.sha256(repr((self.names, self.real.tolist())).encode()).hexdigest()
-
-    def of(self, drawn: Gathered, known: Gathered) -> tuple[Labelled, Labelled]:
-        """Samples and reference, each with the classes of what was kept of them."""
-        asked, real = (
-            [labels[numbers] for numbers in gathered.numbers]
-            for labels, gathered in ((self.asked, drawn), (self.real, known))
-        )
-        return (
-            Labelled.of(drawn.kept, asked, self.names, "the samples"),
-            Labelled.of(known.kept, real, self.names, "the reference"),
-        )
+MEMORY_GIB = 0.25
+"""Pictures of a source, decoded, up to which they are kept; larger ones are read as needed."""
 
 
 @dataclass(frozen=True)
@@ -146,105 +125,133 @@ class ImageEvaluation(Evaluation):
         if self.pairs is not None and self.pairs.suffix.lower() != ".png":
             raise ClarionError(f"pairs must end in .png, got {str(self.pairs)!r}.")
 
+    def check(self, on_progress: OnProgress) -> None:
+        """Read everything, and refuse what could not be measured, before anything is.
+
+        Raises:
+            DataError: if it could not.
+        """
+        self._opened(on_progress)
+
     def run(self, on_progress: OnProgress) -> MetricCard:
-        device = choose_device(self.device)
-        samples = self._open(self.samples, "train", on_progress)
-        extractor = open_extractor(self.extractor, self.weights, device)
-        reference = self._open(self.reference, self.split, on_progress)
-        if samples.shape != reference.shape:
-            raise DataError(
-                f"Samples are {samples.shape} (channels, height, width), the reference is "
-                f"{reference.shape}; bring both to one with size, resize and channels."
-            )
-        classes = self._classes(samples, reference)
-        known_by, known = content_hash(reference), None
+        opened = self._opened(on_progress)
+        samples, reference, extractor = opened.samples, opened.reference, opened.extractor
+        known = None
         if self.metrics:  # before the samples: by groups, moments of both at once take much memory
-            known = self._reference(reference, known_by, extractor, on_progress)
-        drawn = self._gather(samples, extractor, on_progress)
+            known = self._reference(opened, on_progress)
+        drawn = self._gather(samples, extractor, "fid" in self.metrics, on_progress)
         found = {}
         if known is not None:
-            found = self._measure(drawn, *known, extractor, classes, on_progress)
-        basis = self._basis(reference, known_by, extractor)
-        if classes is not None:
-            basis["classes sha256"] = classes.sha256
-        details = self._details(samples, device)
-        if self.held_out is not None:
-            held_out = self._open(self.held_out, self.held_out_split, on_progress)
-            if held_out.shape != reference.shape:
-                raise DataError(
-                    f"Held-out pictures are {held_out.shape}, the reference is {reference.shape}."
-                )
-            basis["held-out sha256"] = content_hash(held_out)
-            audit = self._audit(drawn, reference, held_out, extractor, on_progress)
+            found = self._measure(drawn, *known, extractor, opened.classes, on_progress)
+        basis, details = self._basis(opened), self._details(samples)
+        if opened.held_out is not None:
+            basis["held-out sha256"] = content_hash(opened.held_out)
+            details["held-out pictures that are also of the reference"] = opened.num_in_both
+            audit = self._audit(drawn, reference, opened.held_out, extractor, on_progress)
             found |= audit.metrics
             details["pairs"] = self._show(audit, torch.cat(drawn.numbers), samples, reference)
         return MetricCard(self.samples, found, basis, details)
 
-    def _basis(self, reference: Pictures, known_by: str, extractor: Extractor) -> dict[str, Any]:
+    def _opened(self, on_progress: OnProgress) -> Opened:
+        """All that is to be looked at, checked."""
+        extractor = open_extractor(self.extractor, self.weights, choose_device(self.device))
+        samples = self._open(self.samples, "train", on_progress)
+        reference = self._open(self.reference, self.split, on_progress)
+        if samples.shape != reference.shape:
+            raise DataError(
+                f"Samples are {samples.shape} (channels, height, width), the reference is "
+                f"{reference.shape}; bring {_which(samples)} to that with size, resize and "
+                "channels."
+            )
+        held_out, num_in_both = None, 0
+        if self.held_out is not None:
+            held_out = self._open(self.held_out, self.held_out_split, on_progress)
+            num_in_both = count_in_both(held_out, reference)
+        sizes = [
+            [min(len(group), self.keep // GROUPS) for group in deal(len(of), self.seed)]
+            for of in (samples, reference)
+        ]
+        if "prdc" in self.metrics:
+            for of, what in zip(sizes, ("samples", "the reference"), strict=True):
+                check_neighbours(of, self.k, what)
+        classes = None
+        if {"adherence", "diversity"} & set(self.metrics):
+            classes = Classes.find(samples, reference, self.samples, self.reference)
+        if classes is not None and "adherence" in self.metrics:
+            check_classes(classes.of_reference(sizes[1], self.seed))
+        probe = extractor(pixels_of(reference, torch.arange(min(PROBED, len(reference)))))
+        if "fid" in self.metrics:
+            check_dim(probe.shape[1])
+        return Opened(
+            samples, reference, held_out, num_in_both, classes, extractor,
+            content_hash(reference), extractor.told_by(probe), probe.shape[1],
+        )  # fmt: skip
+
+    def _basis(self, opened: Opened) -> dict[str, Any]:
         """What two cards must share to be compared."""
-        return {
-            "extractor": extractor.name,
-            "extractor sha256": extractor.sha256,
-            "resize": extractor.resize,
+        basis = {
+            "extractor": opened.extractor.name,
+            "extractor sha256": opened.extractor_known_by,
+            "resize": opened.extractor.resize,
             "dtype": "float32",
-            "shape": list(reference.shape),
-            "reference sha256": known_by,
-            "reference n": len(reference),
+            "shape": list(opened.reference.shape),
+            "samples resized": self._resized(opened.samples),
+            "reference sha256": opened.reference_known_by,
+            "reference n": len(opened.reference),
             "k": self.k,
             "keep": self.keep,
             "groups": GROUPS,
             "seed": self.seed,
         }
+        if opened.classes is not None:
+            basis["classes sha256"] = opened.classes.sha256
+        return basis
 
-    def _details(self, samples: Pictures, device: str) -> dict[str, Any]:
-        drawn_by = samples.drawn_by if isinstance(samples, SampleFile) else ""
-        return {
+    def _resized(self, samples: Pictures) -> str:
+        """How samples were brought to their size, in words."""
+        if isinstance(samples, SampleFile) or (self.size, self.channels) == (None, None):
+            return "none"
+        return f"{self.resize}, size {self.size}, channels {self.channels}"
+
+    def _details(self, samples: Pictures) -> dict[str, Any]:
+        details = {
             "reference": self.reference,
             "samples sha256": content_hash(samples),
-            SHARED: drawn_by or None,
-            "device": device,
-            "versions": {
-                "clarion": VERSION,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            SHARED: None,
+            "device": choose_device(self.device),
+            "versions": versions("pillow", "transformers"),
         }
+        if isinstance(samples, SampleFile):
+            details |= {
+                SHARED: samples.drawn_by or None,
+                "share of numbers clipped": samples.share_clipped,
+            }
+        return details
 
     def _open(self, source: str, split: str, on_progress: OnProgress) -> Pictures:
         data = ImageData(
-            source, split=split, size=self.size, resize=self.resize, channels=self.channels
+            source,
+            split=split,
+            size=self.size,
+            resize=self.resize,
+            channels=self.channels,
+            memory_limit_gib=MEMORY_GIB,
         )
         return open_pictures(data, on_progress)
 
-    def _classes(self, samples: Pictures, reference: Pictures) -> _Classes | None:
-        """What the pictures are of, if that is asked for."""
-        if not {"adherence", "diversity"} & set(self.metrics):
-            return None
-        names = reference.class_names
-        real = labels_by(reference, names)
-        if real is None:
-            raise DataError(
-                f"The pictures of {self.reference} have no labels, which adherence and diversity "
-                "need: put them into class folders, or name other metrics."
-            )
-        asked = labels_by(samples, names)
-        if asked is None:
-            raise DataError(
-                f"{self.samples} does not say what was asked for, which adherence and diversity "
-                "need: draw with --condition label=..., or put pictures into class folders."
-            )
-        return _Classes(names, asked, real)
-
     def _gather(
-        self, pictures: Pictures, extractor: Extractor, on_progress: OnProgress
+        self,
+        pictures: Pictures,
+        extractor: Extractor,
+        with_moments: bool,
+        on_progress: OnProgress,
     ) -> Gathered:
         return gather(
             len(pictures),
             _features(pictures, extractor),
             seed=self.seed,
             keep=self.keep,
-            with_moments="fid" in self.metrics,
+            with_moments=with_moments,
             batch_size=self.batch_size,
             on_progress=on_progress,
         )
@@ -255,12 +262,13 @@ class ImageEvaluation(Evaluation):
         known: Gathered,
         moments: Moments | None,
         extractor: Extractor,
-        classes: _Classes | None,
+        classes: Classes | None,
         on_progress: OnProgress,
     ) -> dict[str, Metric]:
         found: dict[str, Metric] = {}
         is_inception = isinstance(extractor, Inception)
-        if moments is not None:
+        if "fid" in self.metrics:
+            assert moments is not None, "few enough features, as was checked"
             name = "fid" if is_inception else "frechet"
             found |= frechet_metrics(drawn.moments, moments, on_progress, name)
         if "kid" in self.metrics:
@@ -277,15 +285,16 @@ class ImageEvaluation(Evaluation):
         return found
 
     def _reference(
-        self, reference: Pictures, known_by: str, extractor: Extractor, on_progress: OnProgress
+        self, opened: Opened, on_progress: OnProgress
     ) -> tuple[Gathered, Moments | None]:
-        """The reference and all its moments, from the cache if it was measured before."""
-        with_moments = "fid" in self.metrics
-        path = self._cached(known_by, extractor, with_moments=True)
-        if not (with_moments or path.is_file()):  # what has more serves as well
-            path = self._cached(known_by, extractor, with_moments=False)
+        """The reference, with its moments unless features are too many for them; once measured it
+        is in the cache, for whatever metrics are asked for."""
+        reference, with_moments = opened.reference, opened.dim <= MOST_FEATURES
+        asked = [opened.reference_known_by, opened.extractor.name, opened.extractor_known_by]
+        key = hashlib.sha256(json.dumps([*asked, self.seed, self.keep]).encode()).hexdigest()[:32]
+        path = cache_folder() / "references" / f"{key}.safetensors"
         if not path.is_file():
-            real = self._gather(reference, extractor, on_progress)
+            real = self._gather(reference, opened.extractor, with_moments, on_progress)
             tensors = {f"kept {i}": part for i, part in enumerate(real.kept)}
             if with_moments:
                 whole = merge(real.moments)
@@ -299,12 +308,6 @@ class ImageEvaluation(Evaluation):
         if not with_moments:
             return real, None
         return real, Moments(len(reference), tensors["mean"], tensors["scatter"])
-
-    def _cached(self, known_by: str, extractor: Extractor, *, with_moments: bool) -> Path:
-        """Where the features of a reference are kept."""
-        asked = [known_by, extractor.name, extractor.sha256, self.seed, self.keep, with_moments]
-        key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
-        return cache_folder() / "references" / f"{key}.safetensors"
 
     def _audit(
         self,
@@ -343,6 +346,13 @@ class ImageEvaluation(Evaluation):
             }
             for pair, sample in zip(audit.pairs, chosen.tolist(), strict=True)
         ]
+
+
+def _which(samples: Pictures) -> str:
+    """Whose size can be changed."""
+    if not isinstance(samples, SampleFile):
+        return "both"
+    return "the reference (samples in numbers are taken as they are, channels first)"
 
 
 def _features(pictures: Pictures, extractor: Extractor) -> Callable[[Tensor], Tensor]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from clarion.base.pretrained import load_pretrained
 from clarion.domains.image.inception import SIDE, find_weights
 from clarion.run.cache import sha256_of
 from clarion.run.functions import load_function
-
 
 AT_ONCE = 16
 """Pictures that Inception sees at a time on a processor: more do not fit into its cache."""
@@ -39,6 +39,10 @@ class Extractor(ABC):
 
     @abstractmethod
     def __call__(self, pictures: Tensor) -> Tensor: ...
+
+    def told_by(self, features: Tensor) -> str:
+        """A SHA-256 by which it is known, given what it makes of some known pictures (n, dim)."""
+        return self.sha256
 
 
 class Inception(Extractor):
@@ -67,7 +71,9 @@ class Inception(Extractor):
     def _features(self, pictures: Tensor) -> Tensor:
         unit = in_colour(pictures).to(self._device).float() / 255
         sized = interpolate(unit, (SIDE, SIDE), mode="bilinear", align_corners=False)
-        return self._network((2 * sized - 1).contiguous(memory_format=torch.channels_last)).float()
+        shown = (2 * sized - 1).contiguous(memory_format=torch.channels_last)
+        with _in_float32():
+            return self._network(shown).float()
 
 
 class VisionModel(Extractor):
@@ -91,13 +97,14 @@ class VisionModel(Extractor):
         self._network = getattr(whole, "vision_model", whole).to(device).eval()
         self._device = device
         self.name = f"transformers:{model}"
-        self.sha256 = _hash_of_weights(self._network)
+        self.sha256 = _hash_of(self._network, self._prepare.to_json_string())
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> Tensor:
         rows = [picture.permute(1, 2, 0).numpy() for picture in in_colour(pictures).cpu()]
         ready = self._prepare(images=rows, input_data_format="channels_last", return_tensors="pt")
-        found = self._network(pixel_values=ready["pixel_values"].to(self._device))
+        with _in_float32():
+            found = self._network(pixel_values=ready["pixel_values"].to(self._device))
         pooled = getattr(found, "pooler_output", None)
         return (found.last_hidden_state.mean(1) if pooled is None else pooled).flatten(1).float()
 
@@ -119,9 +126,14 @@ class OwnFunction(Extractor):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ClarionError(
                 f"{self.name} must give features of shape ({len(pictures)}, dim) for "
-                f"{len(pictures)} pictures, got {got}."
+                f"{len(pictures)} examples, got {got}."
             )
         return found.float()
+
+    def told_by(self, features: Tensor) -> str:
+        """By its file and what it gives: it may read weights of which the file says nothing."""
+        content = features.cpu().contiguous().numpy().tobytes()
+        return hashlib.sha256(self.sha256.encode() + content).hexdigest()
 
 
 class Pixels(Extractor):
@@ -142,8 +154,9 @@ def in_colour(pictures: Tensor) -> Tensor:
     channels = pictures.shape[1]
     if channels not in (1, 3):
         raise DataError(
-            f"The extractor takes pictures of 1 (grey) or 3 (RGB) channels, got {channels}; set "
-            "channels to 3, or choose another extractor."
+            f"The extractor takes pictures of 1 (grey) or 3 (RGB) channels, got "
+            f"{channels}; set channels to 3 where they are read from files of pictures, or choose "
+            "another extractor."
         )
     return pictures.expand(-1, 3, -1, -1)
 
@@ -180,8 +193,14 @@ def open_extractor(
     return VisionModel(model, device) if kind is VisionModel else Pixels()
 
 
-def _hash_of_weights(network: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
+def _in_float32() -> AbstractContextManager[None]:
+    """Convolutions on an accelerator as on a processor: by default their factors have ten bits."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
+def _hash_of(network: torch.nn.Module, preparation: str) -> str:
+    """Of the weights, and of how pictures are prepared for them."""
+    digest = hashlib.sha256(preparation.encode())
     for name, value in network.state_dict().items():
         digest.update(name.encode())
         digest.update(

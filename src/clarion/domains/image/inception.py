@@ -38,11 +38,12 @@ def find_weights(given: Path | None = None) -> Path:
     if named is not None:
         return _checked(named.expanduser())
     kept = cache_folder() / "inception-2015.pt"
-    if not kept.is_file():
-        content = _fetch()
+    if not kept.is_file() or sha256_of(kept) != SHA256:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(kept, content)
-    return _checked(kept)
+        fetched = kept.with_name(".inception-2015.partial.pt")
+        write_bytes(fetched, _fetch())
+        _checked(fetched).replace(kept)
+    return kept
 
 
 def _checked(path: Path) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -31,12 +33,14 @@ class SampleFile:
         pixels: (n, channels, height, width) uint8.
         labels: the classes that were asked for, (n,) int64; None if the file does not say.
         drawn_by: which random numbers they came from; "" if the file does not say.
+        share_clipped: of the numbers, those below 0 or above 1.
     """
 
     path: Path
     pixels: Tensor
     labels: Tensor | None
     drawn_by: str
+    share_clipped: float
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -58,6 +62,12 @@ Pictures = ImageSet | SampleFile
 
 SAMPLES, CHUNK = "samples", 256
 """The array that `clarion sample` writes, and how many rows are turned into pixels together."""
+
+WIDE, MOST_BEYOND = (-0.5, 1.5), 0.01
+"""A range that pictures in units of 0 black to 1 white hardly leave, and what share of them may."""
+
+IN_MEMORY = 2**28
+"""Bytes of pixels that are kept in memory; more are kept in a file without a name."""
 
 
 def open_pictures(data: ImageData, on_progress: OnProgress | None = None) -> Pictures:
@@ -90,6 +100,18 @@ def content_hash(pictures: Pictures) -> str:
         for _, pixels in batches(pictures, torch.arange(len(pictures))):
             digest.update(pixels.contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def in_both(some: Pictures, others: Pictures) -> int:
+    """How many of some are, pixel by pixel, also among the others."""
+    known = set(_digests(others))
+    return sum(digest in known for digest in _digests(some))
+
+
+def _digests(pictures: Pictures) -> Iterator[bytes]:
+    for numbers in torch.arange(len(pictures)).split(CHUNK):
+        for pixels in pixels_of(pictures, numbers):
+            yield hashlib.blake2b(pixels.contiguous().numpy().data, digest_size=16).digest()
 
 
 def labels_by(pictures: Pictures, class_names: tuple[str, ...]) -> Tensor | None:
@@ -128,9 +150,13 @@ def _read_samples(path: Path) -> SampleFile | None:
             f"The samples in {path} must have shape (n, channels, height, width), got "
             f"{samples.shape}."
         )
-    pixels, bad, done = torch.empty(samples.shape, dtype=torch.uint8), [], 0
+    pixels, bad, done = _room(samples.shape), [], 0
+    clipped, beyond, low, high = 0, 0, math.inf, -math.inf
     for part in samples.parts(CHUNK):
         unit = torch.from_numpy(part.astype(np.float32))
+        clipped += int(((unit < 0) | (unit > 1)).sum())
+        beyond += int(((unit < WIDE[0]) | (unit > WIDE[1])).sum())
+        low, high = min(low, float(unit.min())), max(high, float(unit.max()))
         is_bad = ~unit.isfinite().flatten(1).all(1)
         bad += (is_bad.nonzero()[:, 0] + done).tolist()
         pixels[done : done + len(unit)] = to_uint8(unit.nan_to_num())
@@ -141,7 +167,22 @@ def _read_samples(path: Path) -> SampleFile | None:
             f"others of {done}."
         )
     others = read_npz(path, without=SAMPLES)
-    return SampleFile(path, pixels, _labels(path, others, done), _drawn_by(others))
+    drawn_by = _drawn_by(others)
+    if not drawn_by and beyond > MOST_BEYOND * pixels.numel():  # a model of ours may be that bad
+        raise DataError(
+            f"The samples in {path} reach from {low:.3g} to {high:.3g}: numbers are read as 0 "
+            "black to 1 white, as `clarion sample` writes them. Bring them to these units, or keep "
+            "them as whole numbers 0..255 in an array `images` (n, height, width, channels)."
+        )
+    labels = _labels(path, others, done)
+    return SampleFile(path, pixels, labels, drawn_by, clipped / pixels.numel())
+
+
+def _room(shape: tuple[int, ...]) -> Tensor:
+    """A uint8 tensor to be filled, of much content in a file that goes when nobody reads it."""
+    if math.prod(shape) <= IN_MEMORY:
+        return torch.empty(shape, dtype=torch.uint8)
+    return torch.from_numpy(np.memmap(TemporaryFile(), np.uint8, "w+", shape=shape))
 
 
 def _labels(path: Path, arrays: Mapping[str, NDArray[Any]], n: int) -> Tensor | None:

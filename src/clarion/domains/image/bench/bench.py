@@ -34,12 +34,16 @@ from clarion.domains.tables import ALL_TABLES
 from clarion.evaluate.jackknife import GROUPS
 from clarion.evaluate.metric import MetricCard
 from clarion.run.config import TrainConfig, TrainingConfig
+from clarion.run.device import Device
 from clarion.run.examples import Fitted
 from clarion.run.files import read_json, write_json
 from clarion.run.folder import checkpoints
 from clarion.run.serialize import to_json
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+OF_CLASSES: tuple[Metric, ...] = ("adherence", "diversity")
+"""What is measured where pictures have classes."""
 
 FREE = ("weights", "sample_batch")
 """Settings that may change while a comparison goes on."""
@@ -138,12 +142,13 @@ class ImageBench:
         config: BenchConfig,
         training: TrainConfig,
         out: Path,
-        device: str,
+        device: Device,
         train: Callable[[TrainingConfig, Path], object],
         progress: Callable[[str], AbstractContextManager[Progress]],
         say: Callable[[str], object],
     ) -> None:
-        self.config, self.training, self.out, self.device = config, training, out, device
+        self.config, self.training, self.out = config, training, out
+        self.device: Device = device
         self._train, self._progress, self._say = train, progress, say
         self.entrants = entrants(training)
 
@@ -160,8 +165,10 @@ class ImageBench:
         # What cannot be had is said before anything is trained.
         open_extractor(self.config.extractor, self.config.weights, self.device)
         plan = self._plan(examples)
-        labels, rows = examples.labels, []
-        rows += self._real(examples)
+        labels = examples.labels
+        others = self._reference(examples)
+        metrics = self._metrics(labels is not None)
+        rows = self._real(examples, others, metrics)
         for entrant in self.entrants:
             cost = Cost(**plan[entrant.name]["cost"])
             run = self._trained(entrant, plan[entrant.name]["num_steps"], cost)
@@ -172,7 +179,7 @@ class ImageBench:
                 with self._progress(f"sampling {title}") as bar:
                     drawing = self._drawing(labels, self.config.n, "samples")
                     sample_cost = drawing.write(run, way, guidance, samples, bar.count)
-                card = self._measured(title, samples, labels is not None)
+                card = self._measured(title, samples, metrics)
                 num_steps = plan[entrant.name]["num_steps"]
                 rows.append(
                     Row(
@@ -229,13 +236,36 @@ class ImageBench:
             )
         return plan
 
-    def _real(self, examples: ImageSet) -> list[Row]:
-        """The reference, and real pictures held against it as samples are, if there are others."""
+    def _reference(self, examples: ImageSet) -> torch.Tensor:
+        """Write the pictures that samples are held against; the numbers of the others."""
         order = torch.randperm(
             len(examples), generator=torch.Generator().manual_seed(self._seed("reference"))
         )
         chosen, rest = order.split([m := min(self.config.reference_n, len(order)), len(order) - m])
         self._write_pictures(self.out / "reference.npz", examples, chosen)
+        return rest
+
+    def _metrics(self, has_classes: bool) -> tuple[Metric, ...]:
+        """What can be measured, found out before anything is trained."""
+        plain: tuple[Metric, ...] = ("fid", "kid", "prdc")
+        if has_classes:
+            try:
+                self._check((*plain, *OF_CLASSES))
+                return (*plain, *OF_CLASSES)
+            except DataError as error:
+                self._say(f"Without {' and '.join(OF_CLASSES)}: {error}")
+        self._check(plain)
+        return plain
+
+    def _check(self, metrics: tuple[Metric, ...]) -> None:
+        """Refuse what could not be measured, by the reference held against itself."""
+        with self._progress("checking") as bar:
+            self._evaluation(self.out / "reference.npz", metrics).check(bar.count)
+
+    def _real(
+        self, examples: ImageSet, rest: torch.Tensor, metrics: tuple[Metric, ...]
+    ) -> list[Row]:
+        """Real pictures held against the reference as samples are, if there are others."""
         others, validation = examples, self.training.validation
         if validation is not None:
             fitted = Fitted(
@@ -248,11 +278,12 @@ class ImageBench:
             assert isinstance(others, ImageSet), "like those to train on"
             rest = torch.arange(len(others))
         if len(rest) < self.config.n:
+            self._say(f"No row of real pictures: {len(rest)} others are fewer than n.")
             return []
         path = self.out / "real.npz"
         self._write_pictures(path, others, rest[: self.config.n])
         title = "held out" if validation is not None else "of the training data"
-        card = self._measured(f"real pictures, {title}", path, examples.labels is not None)
+        card = self._measured(f"real pictures, {title}", path, metrics)
         return [Row("Real pictures", title, "", path, card)]
 
     def _write_pictures(self, path: Path, images: ImageSet, numbers: torch.Tensor) -> None:
@@ -313,26 +344,27 @@ class ImageBench:
     def _seed(self, purpose: str) -> int:
         return mix_seed(self.training.seed, "bench", purpose)
 
-    def _measured(self, title: str, samples: Path, has_classes: bool) -> MetricCard:
+    def _measured(self, title: str, samples: Path, metrics: tuple[Metric, ...]) -> MetricCard:
         """The card of some samples, from its file if they were measured before."""
         path = samples.with_suffix(".card.json")
         if not path.is_file():
-            names: tuple[Metric, ...] = ("fid", "kid", "prdc")
-            names += ("adherence", "diversity") if has_classes else ()
-            write_json(path, self._evaluate(title, samples, names).to_json())
+            write_json(path, self._evaluate(title, samples, metrics).to_json())
         return MetricCard.read(path)
 
     def _evaluate(self, title: str, samples: Path, metrics: tuple[Metric, ...]) -> MetricCard:
-        evaluation = ImageEvaluation(
+        with self._progress(f"measuring {title}") as bar:
+            return self._evaluation(samples, metrics).run(bar.count)
+
+    def _evaluation(self, samples: Path, metrics: tuple[Metric, ...]) -> ImageEvaluation:
+        return ImageEvaluation(
             str(samples),
             str(self.out / "reference.npz"),
             extractor=self.config.extractor,
             weights=self.config.weights,
             metrics=metrics,
             seed=self.training.seed,
+            device=self.device,
         )
-        with self._progress(f"measuring {title}") as bar:
-            return evaluation.run(bar.count)
 
 
 def _steps_done(run: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ import torch
 from torch import Tensor
 
 from clarion.base.chart import Chart, Series
-from clarion.base.version import VERSION
 from clarion.domains.image.arrays import read_npz
 from clarion.domains.image.bench.bench import Row
 from clarion.domains.image.drawing import save_labelled_grid
 from clarion.evaluate.metric import Metric
+from clarion.evaluate.versions import versions
 from clarion.run.files import write_bytes, write_json
 
 SHOWN = (
@@ -62,11 +61,7 @@ def to_json(rows: Sequence[Row], device: str) -> dict[str, Any]:
     """All that was found, as plain types."""
     return {
         "device": device,
-        "versions": {
-            "clarion": VERSION,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "basis": dict(rows[0].card.basis),
         "rows": [_row_json(row) for row in rows],
     }

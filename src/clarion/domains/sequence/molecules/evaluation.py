@@ -32,6 +32,7 @@ from clarion.domains.sequence.molecules.properties import PROPERTIES
 from clarion.domains.sequence.sources import TEXT_ENDING, find_column, open_rows
 from clarion.evaluate.evaluation import Evaluation
 from clarion.evaluate.metric import MetricCard
+from clarion.evaluate.versions import versions
 from clarion.run.columns.delimited import ending_of
 from clarion.run.examples import OnProgress
 from clarion.run.files import write_bytes
@@ -93,7 +94,8 @@ class MoleculeEvaluation(Evaluation):
             if not drawn:
                 raise ClarionError(f"{self.samples} has no molecule to draw.")
             _write(self.picture, draw(drawn))
-        return MetricCard(self.samples, found, self._basis(known))
+        details = {"versions": versions("rdkit", "fcd-torch")}
+        return MetricCard(self.samples, found, self._basis(known), details)
 
     def _basis(self, known: Sequence[str] | None) -> dict[str, Any]:
         """What two cards must share to be compared."""
