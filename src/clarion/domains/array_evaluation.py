@@ -127,7 +127,10 @@ class ArrayEvaluation(Evaluation):
 
 def _read(file: str) -> Tensor:
     """The array of a file, (n, ...) float32."""
-    arrays = read_npz(Path(file).expanduser())
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
+    arrays = read_npz(path)
     held = ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in arrays.items())
     array = arrays.get(SAMPLES, next(iter(arrays.values())) if len(arrays) == 1 else None)
     if array is None or array.ndim < 2 or array.dtype.kind not in "fiu" or not array.size:

@@ -154,7 +154,6 @@ class ImageEvaluation(Evaluation):
 
     def _opened(self, on_progress: OnProgress) -> Opened:
         """All that is to be looked at, checked."""
-        extractor = open_extractor(self.extractor, self.weights, choose_device(self.device))
         samples = self._open(self.samples, "train", on_progress)
         reference = self._open(self.reference, self.split, on_progress)
         if samples.shape != reference.shape:
@@ -167,6 +166,7 @@ class ImageEvaluation(Evaluation):
         if self.held_out is not None:
             held_out = self._open(self.held_out, self.held_out_split, on_progress)
             num_in_both = count_in_both(held_out, reference)
+        extractor = open_extractor(self.extractor, self.weights, choose_device(self.device))
         sizes = [
             [min(len(group), self.keep // GROUPS) for group in deal(len(of), self.seed)]
             for of in (samples, reference)
