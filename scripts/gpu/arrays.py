@@ -35,9 +35,9 @@ def box_mean(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return ((boxes + k * k // 2) // (k * k)).astype(np.uint8)
 
 
-def read(path: str, size: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All pictures of one file, (n, size, size, 3), and their labels, (n,)."""
-    table = pq.read_table(path, columns=["image", "label"])
+def read(path: str, size: int, first: int | None) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Pictures of one file, all or the first, (n, size, size, 3), and their labels, (n,)."""
+    table = pq.read_table(path, columns=["image", "label"]).slice(0, first)
     pixels = [
         box_mean(np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")), size)
         for cell in table["image"].to_pylist()
@@ -52,10 +52,11 @@ def main() -> None:
     )
     parser.add_argument("paths", nargs="+")
     parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--first", type=int, help="take so many of each file")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with ProcessPoolExecutor() as pool:
-        parts = list(pool.map(partial(read, size=options.size), options.paths))
+        parts = list(pool.map(partial(read, size=options.size, first=options.first), options.paths))
     images, labels = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     np.savez(options.out, images=images, labels=labels)
     print(f"{len(images)} pictures of {options.size} x {options.size} in {options.out}")
