@@ -81,7 +81,7 @@ def vocoder() -> TrainConfig:
     """Speech from its log-mel spectrogram, 80 bands at 16 kHz: a flow of complex spectra.
 
     Command: `clarion train vocoder --data FOLDER`. The network works on frames, as in Vocos and
-    RFWave (Siuzdak 2023, arXiv 2306.00814; Liu et al. 2024, arXiv 2403.05010): 3.8 million weights,
+    RFWave (Siuzdak 2023, arXiv 2306.00814; Liu et al. 2024, arXiv 2403.05010): 4.1 million weights,
     0.37 G operations a step for a second of sound. One core learns from 9 pieces of 2 s a second.
     """
     return TrainConfig(

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clarion.base.errors import ClarionError
+from clarion.base.errors import ClarionError, DataError
 from clarion.domains.audio.metrics.packages import needs_speech
 
 RATE_HZ = 16_000
-DNSMOS_SAMPLES = int(9.01 * RATE_HZ)
+DNSMOS_S = 9.01
+DNSMOS_SAMPLES = int(DNSMOS_S * RATE_HZ)
 DNSMOS_OVERALL = (-0.06766283, 1.11546468, 0.04602535)
 """Polynomial that turns what the network says into a score, the highest power first."""
 
@@ -30,18 +31,27 @@ DNSMOS_OVERALL = (-0.06766283, 1.11546468, 0.04602535)
 def dnsmos_ovrl(heard: NDArray[np.float64]) -> float:
     """DNSMOS P.835, overall quality, 1 to 5: mean over stretches of 9.01 s, one a second.
 
-    What is shorter is repeated. The network is that of the package `speechmos`.
+    Stretches are those of the package `speechmos`, whose network it is: what is shorter is doubled
+    until it is not, and of the whole seconds int(seconds - 9.01) + 1 begin a stretch. Those of
+    seconds 7 to 23 come out one sample short by rounding and are left out, as they are there.
+
+    Raises:
+        DataError: if there are no samples.
 
     Source: Reddy et al. 2022, arXiv 2110.01763.
     """
+    if not len(heard):
+        raise DataError("DNSMOS is not defined for a sound without samples.")
     session = _dnsmos()
-    repeats = -(-DNSMOS_SAMPLES // len(heard))
-    samples = np.tile(heard, repeats) if repeats > 1 else heard
-    starts = range(0, len(samples) - DNSMOS_SAMPLES + 1, RATE_HZ)
+    samples = heard
+    while len(samples) < DNSMOS_SAMPLES:
+        samples = np.concatenate([samples, samples])
     scores = []
-    for start in starts:
-        part = samples[None, start : start + DNSMOS_SAMPLES].astype(np.float32)
-        _, _, overall = session.run(None, {"input_1": part})[0][0]
+    for second in range(int(len(samples) // RATE_HZ - DNSMOS_S) + 1):
+        stretch = samples[second * RATE_HZ : int((second + DNSMOS_S) * RATE_HZ)]
+        if len(stretch) < DNSMOS_SAMPLES:
+            continue
+        _, _, overall = session.run(None, {"input_1": stretch[None].astype(np.float32)})[0][0]
         scores.append(np.polyval(DNSMOS_OVERALL, overall))
     return float(np.mean(scores))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -49,3 +49,17 @@ SPEECH_METRICS: NameTable[SpeechMetric] = NameTable(
         "speaker": SpeechMetric(speaker_similarity, "likeness of the voice, to 1"),
     },
 )
+
+
+def try_metrics(names: Iterable[str], speech: Samples) -> None:
+    """Hold speech against itself, so that what is missing is told before work is done in vain.
+
+    Args:
+        names: of metrics.
+        speech: (time,) at 16 kHz.
+
+    Raises:
+        ClarionError: if a package or the weights of a metric are missing.
+    """
+    for name in names:
+        SPEECH_METRICS[name].measure(speech, speech)

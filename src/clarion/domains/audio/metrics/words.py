@@ -51,6 +51,7 @@ class Listener:
             beam_size=5,
             temperature=0.0,
             condition_on_previous_text=False,
+            no_repeat_ngram_size=5,  # in noise it would say the same words again without end
         )
         return words_of(" ".join(part.text for part in parts))
 
