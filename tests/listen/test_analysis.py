@@ -18,6 +18,7 @@ from clarion.listen.key import Key, Session
 from clarion.listen.order import session
 from clarion.listen.power import power
 from clarion.listen.records import Rating, TrialAnswer
+from clarion.listen.report import page
 from clarion.listen.responses import tabulate
 from clarion.listen.simulation import ListenerModel, simulate
 from clarion.listen.study import ANCHOR, TRAP, Claim, Screening, Study
@@ -83,7 +84,7 @@ def test_means_and_gains_are_what_was_rated():
         assert comparison.p == 2 / 2**6  # all six listeners agree
         assert comparison.p_holm == 4 / 2**6
         assert comparison.model is None  # all differences are 8
-        expected = [800 / (44.5 + 2 * listener) for listener in range(6)]
+        expected = {1 + listener: 800 / (44.5 + 2 * listener) for listener in range(6)}
         assert comparison.by_listener == pytest.approx(expected)
     assert found.verdict == "not shown"  # 16 % is not 20 %
 
@@ -187,6 +188,85 @@ def test_who_has_not_finished_counts_if_asked_for():
     assert found.listeners[0][1] == ("has not finished",)
     assert found.kept == 5
     assert analyse(tabulate(key, answers), include_unfinished=True).kept == 6
+
+
+def test_unfinished_listeners_count_by_what_they_answered():
+    """One said nothing of a system, which is no difference from the baseline."""
+    key = key_of("ccr")
+    answers = simulate(key, 60.0, model=EXACT)
+    code = key.sessions[0].code
+    for name, record in list(answers[code].items()):
+        if isinstance(record, TrialAnswer):
+            trial = key.sessions[0].trials[record.trial]
+            if trial.kind == "test" and "ours" in trial.conditions:
+                del answers[code][name]
+    found = analyse(tabulate(key, answers), include_unfinished=True)
+    ours = next(c for c in found.comparisons if c.system == "ours")
+    assert list(ours.by_listener) == [2, 3, 4, 5, 6]
+    assert ours.p == 2 / 2**5  # five listeners agree, and the sixth says nothing
+
+
+def test_unfinished_listeners_are_screened_by_what_they_answered():
+    def value(listener: int, item: str, condition: str) -> int:
+        if (listener, condition) == (0, "clean") and ITEMS.index(item) < 2:
+            return 60
+        return plain(listener, item, condition)
+
+    key = key_of("multi_stimulus", traps=0)
+    answers = rated(key, value)
+    code = key.sessions[0].code
+    for name, record in list(answers[code].items()):
+        if isinstance(record, TrialAnswer):
+            trial = key.sessions[0].trials[record.trial]
+            if ITEMS.index(trial.item) >= 4:
+                del answers[code][name]
+    found = analyse(tabulate(key, answers), include_unfinished=True)
+    assert found.listeners[0][1] == ("rated the hidden reference under 90 on 50 % of the items",)
+    assert all(list(c.by_listener) == [2, 3, 4, 5, 6] for c in found.comparisons)
+
+
+@pytest.mark.parametrize("num_listeners", [2, 3, 10])
+def test_unanimous_choices_are_analysed(num_listeners):
+    """All choose alike, "ours" for six of ten items: what differs are the items alone."""
+    key = key_of("ab", systems=("noisy", "ours"), num_listeners=num_listeners, traps=0)
+    answers = simulate(key, 20.0, model=EXACT)
+    for asked in key.sessions:
+        for name, record in answers[asked.code].items():
+            if isinstance(record, TrialAnswer):
+                trial = asked.trials[record.trial]
+                is_second = (ITEMS.index(trial.item) < 6) == (trial.conditions[1] == "ours")
+                (rating,) = record.ratings
+                rating = replace(rating, value=1 if is_second else -1)
+                answers[asked.code][name] = replace(record, ratings=(rating,))
+    (found,) = analyse(tabulate(key, answers)).comparisons
+    assert found.effect.value == pytest.approx(60)
+    assert found.model is not None
+    assert found.model.mean == pytest.approx(0.2)
+    assert found.model.sd_item == pytest.approx((0.96 * 10 / 9) ** 0.5, rel=1e-4)
+    assert found.model.sd_listener == pytest.approx(0, abs=1e-3)
+
+
+def test_a_baseline_that_a_draw_rates_0_is_refused():
+    """One of six listeners heard anything in it, and a third of all draws are without him."""
+
+    def value(listener: int, item: str, condition: str) -> int:
+        return 0 if condition == "noisy" and listener else plain(listener, item, condition)
+
+    key = key_of("multi_stimulus", traps=0)
+    with pytest.raises(ClarionError, match="rated 0 throughout, or by so many"):
+        analyse(tabulate(key, rated(key, value)))
+
+
+def test_listeners_keep_their_numbers(tmp_path: Path):
+    def value(listener: int, item: str, condition: str) -> int:
+        return 60 if (listener, condition) == (1, "clean") else plain(listener, item, condition)
+
+    key = key_of("multi_stimulus", traps=0)
+    found = analyse(tabulate(key, rated(key, value)))
+    (chart,) = (c for s in page(found).sections for c in s.charts if "alone" in c.title)
+    for dots in chart.series:
+        assert list(dots.x) == [1, 3, 4, 5, 6]
+        assert dots.y == pytest.approx([800 / (42.5 + 2 * number) for number in dots.x])
 
 
 def test_what_cannot_be_analysed_is_said():

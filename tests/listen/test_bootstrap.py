@@ -47,6 +47,24 @@ def test_without_listeners_parts_it_is_that_of_items():
     assert (high - low) / 2 == pytest.approx(half, rel=0.05)  # of 4000 draws
 
 
+def test_they_are_not_much_too_wide():
+    """Beside Student's of the known spread: chance counts up to three times (Owen 2007)."""
+    rng = np.random.default_rng(0)
+    L, J, (of_listener, of_item, rest) = 10, 20, (6, 6, 12)
+    sd = np.sqrt(2 * (of_listener**2 / L + of_item**2 / J + rest**2 / (L * J)))
+    widths = [
+        high - low
+        for seed in range(60)
+        for low, high in [
+            crossed_interval(
+                study(rng, L, J, (of_listener, of_item, rest)), lambda a, b: a - b, seed, draws=400
+            )
+        ]
+    ]
+    exact = 2 * quantile(L - 1) * sd
+    assert 0.9 * exact < np.mean(widths) < 1.25 * exact  # 1.11, were all of it counted thrice
+
+
 def test_missing_answers_are_left_out():
     table = np.full((4, 5), 7.0)
     table[0, 2:] = np.nan

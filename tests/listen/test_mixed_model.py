@@ -52,6 +52,35 @@ def test_parts_that_are_not_there_are_0():
     assert found.low == pytest.approx(5 - half, rel=1e-9)
 
 
+def test_listeners_who_agree_on_each_item():
+    """What is left for chance is nothing: the items' means are all that is known."""
+    items = np.random.default_rng(0).normal(3, 2, 20)
+    found = fit(np.tile(items, (10, 1)))
+    assert found.mean == pytest.approx(items.mean(), rel=1e-9)
+    assert found.sd_listener == pytest.approx(0, abs=1e-3)
+    assert found.sd_item == pytest.approx(items.std(ddof=1), rel=1e-5)  # the least rest is 1e-6
+    assert found.degrees == pytest.approx(19, rel=1e-5)
+    half = quantile(19) * items.std(ddof=1) / math.sqrt(20)
+    assert found.high - found.mean == pytest.approx(half, rel=1e-5)
+
+
+def test_a_table_without_a_rest():
+    """Mean squares by hand: 4 of the rows, 1 of the columns, 0 of the rest."""
+    found = fit(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert found.mean == pytest.approx(2.5, rel=1e-9)
+    assert found.sd_listener == pytest.approx(math.sqrt(2), rel=1e-4)
+    assert found.sd_item == pytest.approx(math.sqrt(1 / 2), rel=1e-4)
+    assert found.degrees == pytest.approx(25 / 17, rel=1e-4)
+
+
+def test_parts_that_cannot_be_told_apart():
+    """Each listener answered for an item of his own: two numbers, and one degree of freedom."""
+    found = fit(np.array([[1.0, np.nan], [np.nan, 3.0]]))
+    assert found.mean == pytest.approx(2, rel=1e-9)
+    assert found.degrees == pytest.approx(1, rel=1e-6)
+    assert found.high - found.mean == pytest.approx(quantile(1), rel=1e-6)  # sd sqrt(2) of 2
+
+
 def contrast_likelihood(d: np.ndarray, variances: tuple[float, ...]) -> float:
     """Log density of all contrasts of the answers, whatever their mean: REML by its definition."""
     rows, columns = np.nonzero(np.isfinite(d))

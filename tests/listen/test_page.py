@@ -97,6 +97,15 @@ def title(page: Any, number: int) -> None:
     )
 
 
+def wait_for(page: Any, held: list[Any]) -> None:
+    """Wait for a request that a test holds back."""
+    for _ in range(500):
+        if held:
+            return
+        page.wait_for_timeout(20)
+    pytest.fail("Nothing was asked for.")
+
+
 def rate_by_keys(page: Any, presses: int) -> None:
     """Play every clip by its letter, then go from slider to slider."""
     sliders = page.locator("input[type=range]")
@@ -258,6 +267,125 @@ def test_the_tones_tell_headphones(clips, study, tmp_path, visit):
     assert power(left + right, 1) < 1e-9 * power(left + right, 0)
 
 
+PLAYERS = """
+window.players = [];
+const play = Player.prototype.play;
+Player.prototype.play = function (clip) { players.push(this); return play.call(this, clip); };
+0;
+"""
+
+
+def test_the_headphone_check(clips, study, tmp_path, visit):
+    """Six triples, five of them right; tones that still play do not run into the first trial."""
+    folder = tmp_path / "study"
+    key = build(study(traps=0, headphone_check=True), clips, folder)
+    with served(folder) as server:
+        code = key.sessions[0].code
+        page = visit(f"http://127.0.0.1:{server.server_port}/?listener={code}")
+        page.evaluate(PLAYERS)
+        page.evaluate("Object.assign(TONE, { lengthS: 0.08, pauseS: 0.02, rampS: 0.01 })")
+        page.evaluate("window.tripleInRandomOrder = () => ['same', 'softer', 'opposite']")
+        seen(page, "welcome").click("#welcome-next")
+        seen(page, "volume").click("#volume-play")
+        page.check("input[value=headphones]")
+        page.click("#volume-next")
+        seen(page, "headphones").click("#headphones-next")
+        assert page.text_content("#headphones-problem") == "Play the tones to their end first."
+        for number in range(6):
+            assert page.text_content("#headphones-title") == f"Headphone check, {number + 1} of 6"
+            page.click("#headphones-play")
+            page.check(f"input[name=softest][value='{0 if number == 2 else 1}']")  # once enabled
+            if number == 5:
+                page.evaluate("$('headphones-play').click(); $('headphones-next').click()")
+            else:
+                page.click("#headphones-next")
+        seen(page, "trial")
+        assert page.evaluate("players.length") == 1 + 6 + 1
+        assert page.evaluate("players.every((player) => player.current === null)")
+        page.wait_for_function("() => $('status').textContent === 'All answers are saved.'")
+    started = read_folder(folder / "answers", key)[code]["start"]
+    assert isinstance(started, Start)
+    assert (started.device, started.tones_right) == ("headphones", 5)
+
+
+def test_nothing_can_be_pressed_while_a_trial_loads(clips, study, tmp_path, visit):
+    folder = tmp_path / "study"
+    of = study(items=("a", "b"), traps=0, duplicates=0, practice=0, systems=("noisy", "ours"))
+    key = build(of, clips, folder)
+    held: list[Any] = []
+    with served(folder) as server:
+        page = visit(f"http://127.0.0.1:{server.server_port}/?listener={key.sessions[0].code}")
+        for clip in key.shown(key.sessions[0].trials[1]):
+            page.route(f"**/clips/{clip}.js", lambda route: held.append(route))
+        to_the_trials(page)
+        rate_by_keys(page, 1)
+        page.evaluate(PLAYERS)
+        place = page.locator("#trial-form button").first.bounding_box()
+        page.evaluate("$('trial-next').click(); $('trial-next').click()")
+        page.mouse.click(place["x"] + 5, place["y"] + 5)
+        page.keyboard.press("Enter")
+        page.keyboard.press("a")
+        wait_for(page, held)
+        assert page.evaluate("players.length") == 0
+        for route in held:
+            route.continue_()
+        title(page, 2)
+        rate_by_keys(page, 0)
+
+
+def test_answers_are_sent_as_soon_as_they_can_be(clips, study, tmp_path, visit):
+    """No collector at first, then one that takes its time, then none, then one."""
+    folder = tmp_path / "study"
+    key = build(study(traps=0), clips, folder)
+    code = key.sessions[0].code
+    with served(folder) as server:
+        page = visit(f"http://127.0.0.1:{server.server_port}/")
+        page.route("**/answers/*", lambda route: route.abort())
+        seen(page, "who").fill("#who-code", code)
+        page.press("#who-code", "Enter")
+        seen(page, "welcome")
+        page.evaluate(
+            """() => {
+              window.test = new Test(CLARION.asked.study, CLARION.asked.listener);
+              window.waiting = new Set();
+              const [start, stop] = [setTimeout, clearTimeout];
+              window.setTimeout = (does, ms) => {
+                const id = start(does, ms);
+                if (ms === 15_000) waiting.add(id);
+                return id;
+              };
+              window.clearTimeout = (id) => { waiting.delete(id); stop(id); };
+            }"""
+        )
+        page.unroute("**/answers/*")
+        held: list[Any] = []
+        page.route(
+            "**/answers/*",
+            lambda route: (
+                held.append(route) if route.request.method == "POST" else route.continue_()
+            ),
+        )
+        start = "test.memory.add('start', 'start', { device: 'headphones', tones_right: null })"
+        page.evaluate(f"{start}; test.deliver(); 0")
+        wait_for(page, held)
+        page.evaluate("test.memory.add('end', 'end', { comment: '' }); test.deliver(); 0")
+        assert not page.text_content("#status").startswith("No connection")
+        held.pop().abort()
+        page.wait_for_function("() => $('status').textContent.startsWith('No connection')")
+        page.evaluate("test.deliver(); 0")
+        wait_for(page, held)
+        held.pop().abort()
+        page.wait_for_function("() => waiting.size")
+        assert page.evaluate("waiting.size") == 1
+        page.unroute("**/answers/*")
+        page.evaluate("test.deliver(); 0")
+        page.wait_for_function(
+            "() => $('status').textContent === 'All answers are saved.'", timeout=10_000
+        )
+        assert page.evaluate("waiting.size") == 0
+    assert list(read_folder(folder / "answers", key)[code]) == ["start", "end"]
+
+
 def test_what_is_wrong_is_said(clips, study, tmp_path, visit):
     folder = tmp_path / "study"
     key = build(study(traps=0), clips, folder)
@@ -290,4 +418,8 @@ def test_every_control_has_a_name(clips, study, tmp_path, visit):
         'button "Next"',
     ):
         assert wanted in tree
+    assert "Enter" in page.locator("#keys kbd").all_text_contents()
+    assert page.text_content("#status") == "Saved in this browser."
+    page.keyboard.press("b")
+    page.wait_for_function("() => $('status').textContent === 'Clip B can be rated.'")
     assert json.dumps(page.title())[1:].startswith("Trial 1 of")

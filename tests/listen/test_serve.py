@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -185,6 +187,58 @@ def test_what_is_foreign_is_refused(server, folder):
     assert not list((folder / "answers").glob("*.jsonl"))
     own = f"http://127.0.0.1:{server.server_port}"
     assert ask(server, "POST", path, record, Origin=own)[0] == 200
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from clarion.listen.answers import ANSWERS, AnswerFolder
+from clarion.listen.key import Key
+from clarion.listen.records import parse_record
+
+folder, *lines = sys.argv[1:]
+key = Key.read(Path(folder))
+first, second, third = (parse_record(line.encode(), key, "it") for line in lines)
+answers = AnswerFolder(Path(folder) / ANSWERS, key)
+answers.add(first)
+file = Path(folder) / ANSWERS / f"{first.listener}.jsonl"
+limit = file.stat().st_size + 60
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+try:
+    answers.add(second)
+    sys.exit("it was written")
+except OSError:
+    pass
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+answers.add(third)
+"""
+
+
+def test_a_full_disk_leaves_whole_lines(folder):
+    """A write that stops in the middle of a record is taken back, and the next one is whole."""
+    key = Key.read(folder)
+    lines = [json.dumps(record) for record in (start(key), answer(key, 0), answer(key, 1))]
+    subprocess.run([sys.executable, "-c", FULL_DISK, str(folder), *lines], check=True)
+    (records,) = read_folder(folder / "answers", key).values()
+    assert list(records) == ["start", "trial 1"]
+
+
+@pytest.mark.parametrize("url", ["https://Tests.example/hearing/", "https://tests.example:443"])
+def test_pages_of_the_url_are_its_own(folder, url):
+    """A proxy asks by the server's own address, for pages of another."""
+    with ListenServer(folder, port=0, url=url) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        path, record = f"/answers/{server.key.sessions[0].code}", start(server.key)
+        statuses = [
+            ask(server, "POST", path, record, Origin=origin)[0]
+            for origin in ("https://elsewhere.example", "null", "https://tests.example")
+        ]
+        server.shutdown()
+        thread.join()
+    assert statuses == [403, 403, 200]
+    with pytest.raises(ClarionError, match="url must begin with http"):
+        ListenServer(folder, port=0, url="tests.example:8000")
 
 
 def test_files_that_contradict_each_other_are_named(folder):

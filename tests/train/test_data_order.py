@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from clarion.base.errors import DataError
+from clarion.base.streams import mix_seed
 from clarion.train.order import DataOrder, hold_out, pick_some
 
 INDICES = torch.tensor([3, 1, 4, 10, 5, 9, 2])
@@ -43,6 +44,36 @@ def test_held_out_examples_are_others_and_always_the_same(n, count, held):
     again = hold_out(n, count, seed=3)
     assert torch.equal(chosen, again[0])
     assert torch.equal(kept_back, again[1])
+
+
+@pytest.mark.parametrize(("n", "count", "seed"), [(1000, 20, 0), (57, 99, 1), (100, 10, 2)])
+def test_examples_without_groups_are_held_out_one_by_one(n, count, seed):
+    """The first of a shuffled order: what runs that are resumed have held out."""
+    generator = torch.Generator().manual_seed(mix_seed(seed, "hold out"))
+    order, held = torch.randperm(n, generator=generator), min(count, n // 10)
+    for groups in (None, torch.arange(n)):
+        chosen, kept_back = hold_out(n, count, seed, groups)
+        assert torch.equal(chosen, order[held:].sort().values)
+        assert torch.equal(kept_back, order[:held].sort().values)
+
+
+def test_groups_are_held_out_as_a_whole():
+    sizes = torch.randint(1, 9, (60,), generator=torch.Generator().manual_seed(0))
+    groups = torch.arange(60).repeat_interleave(sizes)
+    n = len(groups)
+    for seed in range(20):
+        chosen, kept_back = hold_out(n, 10, seed, groups)
+        assert not set(groups[chosen].tolist()) & set(groups[kept_back].tolist())
+        assert len(kept_back) == 10
+        assert n - len(chosen) < 10 + 8  # no more groups than it takes
+        assert torch.equal(hold_out(n, 10, seed, groups)[0], chosen)
+    few = torch.tensor([0, 1, 2]).repeat_interleave(torch.tensor([40, 25, 35]))
+    chosen, kept_back = hold_out(100, 10, 0, few)
+    assert set(few[chosen].tolist()) == {0, 2}
+    assert set(few[kept_back].tolist()) == {1}
+    assert len(kept_back) == 10
+    halves = torch.tensor([0, 1]).repeat_interleave(50)
+    assert [len(part) for part in hold_out(100, 10, 0, halves)] == [100, 0]  # more than a tenth
 
 
 def test_held_out_examples_are_drawn_at_random():

@@ -104,6 +104,19 @@ def test_a_model_without_conditions(make_trainer, blobs, same):
     same(unbroken, finish(resumed))
 
 
+def test_groups_are_held_out_as_a_whole(make_trainer, blobs):
+    """The first is more than a tenth of all; of another one four are validated on."""
+
+    class Grouped(blobs):
+        groups = torch.tensor([0] * 50 + [1] * 5 + [2] * 5 + [3] * 4)
+
+    trainer = make_trainer("run", Grouped(), validate_every=3, validation_examples=4)
+    trained = set(trainer.order.take(0, len(trainer.order)).tolist())
+    left = set(range(64)) - trained
+    assert left in ({*range(50, 55)}, {*range(55, 60)}, {*range(60, 64)})
+    assert trainer._beginning()["validation_examples"] == 4
+
+
 def test_a_step_learns_from_augmented_examples_and_validation_does_not(make_trainer, blobs, same):
     class Negated(blobs):
         def batch(self, indices):

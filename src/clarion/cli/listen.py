@@ -85,7 +85,7 @@ class Serve:
 
     def run(self) -> int:
         """Serve until it is interrupted."""
-        with ListenServer(self.study, self.host, self.port) as server:
+        with ListenServer(self.study, self.host, self.port, self.url) as server:
             url = (self.url or f"http://{self.host}:{server.server_port}").rstrip("/") + "/"
             for asked, link in zip(server.key.sessions, links(server.key, url), strict=True):
                 done = sum(

@@ -23,7 +23,8 @@ def pairs(source: Path, out: Path, endings: Sequence[str] = SUFFIXES) -> list[tu
         endings: of the files that are taken; what is no sound becomes a .wav file.
 
     Raises:
-        ClarionError: if there are none, or the one is a file and the other a folder.
+        ClarionError: if there are none, two of them have one name for a result, or the one is a
+            file and the other a folder.
     """
     source, out = source.expanduser(), out.expanduser()
     if source.is_dir():
@@ -32,7 +33,9 @@ def pairs(source: Path, out: Path, endings: Sequence[str] = SUFFIXES) -> list[tu
             raise DataError(f"No sounds found in {source}. Known endings: {' '.join(endings)}.")
         if out.suffix.lower() in SUFFIXES or out.is_file():
             raise ClarionError(f"{source} is a folder: name a folder for the results, not {out}.")
-        return [(file, _as_sound(out / file.relative_to(source))) for file in files]
+        made = [(file, _as_sound(out / file.relative_to(source))) for file in files]
+        _check_names(made)
+        return made
     if not source.exists():
         raise DataError(f"There is no file or folder {source}.")
     out = _as_sound(out / source.name) if out.is_dir() else out
@@ -85,6 +88,17 @@ def go_through(
             else refused[0]
         )
     return 0
+
+
+def _check_names(files: Sequence[tuple[Path, Path]]) -> None:
+    """Refuse results of one name: pictures beside them have none but that."""
+    named: dict[Path, Path] = {}
+    for source, result in files:
+        other = named.setdefault(result.with_suffix(""), source)
+        if other != source:
+            raise DataError(
+                f"{other} and {source} would both be made {result.stem!r}; rename one of them."
+            )
 
 
 def _as_sound(path: Path) -> Path:

@@ -43,7 +43,7 @@ class Comparison:
         p: of Wilcoxon's test on the listeners' mean differences.
         p_holm: the same, corrected for all systems of the question.
         model: of the differences in points; None if there is no spread to fit it to.
-        by_listener: the effect for each listener alone, in the order of the listeners kept.
+        by_listener: number of a listener -> the effect for him alone.
     """
 
     scale: str
@@ -52,7 +52,7 @@ class Comparison:
     p: float
     p_holm: float
     model: MixedModel | None
-    by_listener: tuple[float, ...]
+    by_listener: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -167,16 +167,21 @@ def effect_interval(effect: Effect, tables: tuple[Array, ...], seed: int = 0) ->
         seed: of the bootstrap.
 
     Raises:
-        ClarionError: where a gain over a baseline rated 0 is asked for.
+        ClarionError: where a gain over a baseline rated 0 is asked for, by all or by listeners and
+            items that may be drawn; or for fewer than two listeners or items.
     """
-    if effect == "gain" and not np.nanmean(tables[1]) > 0:
-        raise ClarionError("The baseline was rated 0 throughout; nothing is a percentage of that.")
 
     def statistic(*means: Array) -> Array:
+        if effect == "gain" and not np.all(means[1] > 0):
+            raise ClarionError(
+                "The baseline was rated 0 throughout, or by so many that a bootstrap draws them "
+                "alone; nothing is a percentage of that."
+            )
         return effect_of(effect, *means)
 
+    low, high = crossed_interval(tables, statistic, seed)
     value = float(statistic(*(np.nanmean(table) for table in tables)))  # pyright: ignore
-    return Interval(value, *crossed_interval(tables, statistic, seed))
+    return Interval(value, low, high)
 
 
 def _tables(responses: Responses, scale: Scale, system: str) -> tuple[Array, ...]:
@@ -193,7 +198,7 @@ def _comparisons(responses: Responses, scale: Scale) -> list[Comparison]:
     others = [system for system in study.systems if system != study.baseline]
     tables = {system: _tables(responses, scale, system) for system in others}
     differences = {s: t[0] if study.shown == "pair" else t[0] - t[1] for s, t in tables.items()}
-    p_values = [signed_rank_p(np.nanmean(differences[s], 1).tolist()) for s in others]
+    p_values = [signed_rank_p(_finite(_of_each(differences[s])).tolist()) for s in others]
     corrected = dict(zip(others, zip(p_values, holm(p_values), strict=True), strict=True))
     return [
         Comparison(
@@ -202,16 +207,26 @@ def _comparisons(responses: Responses, scale: Scale) -> list[Comparison]:
             effect_interval(study.form.effect, tables[system], study.seed),
             *corrected[system],
             fit(differences[system]) if np.ptp(_finite(differences[system])) > 0 else None,
-            _by_listener(study.form.effect, tables[system]),
+            _by_listener(responses.listeners, study.form.effect, tables[system]),
         )
         for system in others
     ]
 
 
-def _by_listener(effect: Effect, tables: tuple[Array, ...]) -> tuple[float, ...]:
-    """NaN never: who rated the baseline 0 throughout has no gain, and is left out."""
-    values = effect_of(effect, *(np.nanmean(table, 1) for table in tables))
-    return tuple(float(value) for value in values if math.isfinite(value))
+def _by_listener(
+    listeners: tuple[Listener, ...], effect: Effect, tables: tuple[Array, ...]
+) -> dict[int, float]:
+    """NaN never: who answered nothing, or rated the baseline 0 throughout, is left out."""
+    values = effect_of(effect, *map(_of_each, tables))
+    numbers = (listener.number for listener in listeners)
+    return {n: float(v) for n, v in zip(numbers, values, strict=True) if math.isfinite(v)}
+
+
+def _of_each(table: Array) -> Array:
+    """The mean answer of each listener, (listeners,); NaN of one who gave none."""
+    seen = np.isfinite(table)
+    with np.errstate(invalid="ignore"):
+        return np.where(seen, table, 0.0).sum(1) / seen.sum(1)
 
 
 def _means(responses: Responses, scale: Scale) -> dict[str, Interval]:

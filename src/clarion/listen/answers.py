@@ -79,14 +79,15 @@ class AnswerFolder:
 def _append(path: Path, line: bytes) -> None:
     """Add a line, durably and whole, or leave the file as it was."""
     is_new = not path.exists()
-    with path.open("ab") as file:
+    with path.open("ab", buffering=0) as file:  # a buffer would write its rest when it is closed
         size = file.tell()
         try:
-            file.write(line)
-            file.flush()
+            while line:
+                line = line[file.write(line) :]
             os.fsync(file.fileno())
         except OSError:
-            os.truncate(path, size)
+            file.truncate(size)
+            os.fsync(file.fileno())
             raise
     if is_new:
         descriptor = os.open(path.parent, os.O_RDONLY)

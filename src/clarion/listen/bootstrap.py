@@ -41,8 +41,11 @@ def crossed_interval(
         draws: how many.
 
     Raises:
-        ClarionError: for fewer than two listeners or items.
+        ClarionError: for fewer than two listeners or items with answers.
     """
+    seen = np.isfinite(tables[0])
+    answered = np.ix_(seen.any(1), seen.any(0))
+    tables = tuple(table[answered] for table in tables)
     num_listeners, num_items = tables[0].shape
     if min(num_listeners, num_items) < 2:
         raise ClarionError(

@@ -26,6 +26,10 @@ Array = NDArray[np.floating]
 MOST_STEPS = 200
 TOLERANCE = 1e-10
 
+LEAST_REST = 1e-6
+"""Least variance of the rest, as a share of that of all differences: without it, as where all
+listeners agree on each item, there is no likelihood."""
+
 
 @dataclass(frozen=True)
 class MixedModel:
@@ -82,7 +86,7 @@ def fit(differences: Array) -> MixedModel:
     used = variances > 0
     slopes = np.array([variance**2 * weights @ part @ weights for part in parts[used]])
     information = _information(_projected(inverse), parts[used])
-    degrees = float(2 * variance**2 / (slopes @ np.linalg.solve(information, slopes)))
+    degrees = float(2 * variance**2 / (slopes @ _solved(information, slopes)))
     degrees = max(1.0, degrees)
     half = quantile(degrees) * math.sqrt(variance)
     p = two_sided_p(mean / math.sqrt(variance), degrees)
@@ -91,8 +95,9 @@ def fit(differences: Array) -> MixedModel:
 
 
 def _variances(d: Array, parts: Array) -> Array:
-    """Those of the greatest restricted likelihood, by Fisher's scoring; none is below 0."""
+    """Those of the greatest restricted likelihood, by Fisher's scoring; none is below its least."""
     variances = np.full(len(parts), d.var() / len(parts))
+    least = np.array([0.0] * (len(parts) - 1) + [LEAST_REST * d.var()])
     likelihood = _log_likelihood(d, parts, variances)
     for _ in range(MOST_STEPS):
         projected = _projected(np.linalg.inv(np.tensordot(variances, parts, 1)))
@@ -100,14 +105,14 @@ def _variances(d: Array, parts: Array) -> Array:
         slope = 0.5 * np.array(
             [residual @ part @ residual - (projected * part).sum() for part in parts]
         )
-        # A variance at 0 that would fall stays there.
-        free = (variances > 0) | (slope > 0)
+        # A variance at its least that would fall stays there.
+        free = (variances > least) | (slope > 0)
         step = np.zeros(len(parts))
-        step[free] = np.linalg.solve(_information(projected, parts[free]), slope[free])
+        step[free] = _solved(_information(projected, parts[free]), slope[free])
         length = 1.0
         while length > TOLERANCE:
-            tried = np.maximum(variances + length * step, 0)
-            tried[-1] = max(tried[-1], variances[-1] / 10)  # without a rest there is no likelihood
+            tried = np.maximum(variances + length * step, least)
+            tried[-1] = max(tried[-1], variances[-1] / 10)  # a step may be far too long
             reached = _log_likelihood(d, parts, tried)
             if reached >= likelihood:
                 break
@@ -132,6 +137,13 @@ def _projected(inverse: Array) -> Array:
     """V^-1 without what a common mean explains: V^-1 - V^-1 1 1' V^-1 / (1' V^-1 1)."""
     weights = inverse.sum(0)
     return inverse - np.outer(weights, weights) / weights.sum()
+
+
+def _solved(information: Array, right: Array) -> Array:
+    """What the information takes to `right`; parts that cannot be told apart share it."""
+    scale = np.sqrt(np.diag(information))
+    scaled = information / np.outer(scale, scale)
+    return np.linalg.lstsq(scaled, right / scale)[0] / scale
 
 
 def _information(projected: Array, parts: Array) -> Array:

@@ -99,7 +99,7 @@ def _sections(analysis: Analysis, scale_name: str, mark: str) -> list[Section]:
         error=[(means[c].value - means[c].low, means[c].high - means[c].value) for c in conditions],
     )
     dots = [
-        Series(c.system, list(range(1, len(c.by_listener) + 1)), c.by_listener, hue=hue)
+        Series(c.system, list(c.by_listener), list(c.by_listener.values()), hue=hue)
         for hue, c in enumerate(compared)
     ]
     effect = EFFECT_WORDS[study.form.effect]
@@ -109,7 +109,7 @@ def _sections(analysis: Analysis, scale_name: str, mark: str) -> list[Section]:
             _means_table(means) + "\n\n" + _comparison_table(analysis, compared),
             charts=[
                 Chart(f"{mark}{study.title}", "", words, [bars]),
-                Chart(f"{mark}each listener alone", "listener kept", effect, dots),
+                Chart(f"{mark}each listener alone", "listener", effect, dots),
             ],
         )
     ]

@@ -6,7 +6,6 @@ Source: ITU-R BS.1534-3 2015, section 4.1.2.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clarion.listen.records import TONES_TO_PASS
 from clarion.listen.responses import Listener, Responses
@@ -20,21 +19,19 @@ def reasons(responses: Responses) -> list[tuple[str, ...]]:
     if study.shown != "all" or study.reference is None:
         return [tuple(words) for words in found]
     (scale,) = study.scales
-    below = share_of_misses(responses.of(scale, study.reference) < rules.reference_below)
-    tables = [(below, f"rated the hidden reference under {rules.reference_below:g}")]
+    ratings = responses.of(scale, study.reference)
+    below = (ratings, ratings < rules.reference_below)
+    tables = [(*below, f"rated the hidden reference under {rules.reference_below:g}")]
     if study.has_anchor:
-        above = share_of_misses(responses.of(scale, ANCHOR) > rules.anchor_above)
-        tables.append((above, f"rated the anchor over {rules.anchor_above:g}"))
-    for shares, what in tables:
-        for words, share in zip(found, shares, strict=True):
-            if share * len(responses.items) > 1 and share > rules.share_of_items:
-                words.append(f"{what} on {100 * share:.0f} % of the items")
+        ratings = responses.of(scale, ANCHOR)
+        above = (ratings, ratings > rules.anchor_above)
+        tables.append((*above, f"rated the anchor over {rules.anchor_above:g}"))
+    for ratings, misses, what in tables:
+        counts = zip(misses.sum(1), np.isfinite(ratings).sum(1), strict=True)
+        for words, (missed, rated) in zip(found, counts, strict=True):
+            if missed > 1 and missed / rated > rules.share_of_items:
+                words.append(f"{what} on {100 * missed / rated:.0f} % of the items")
     return [tuple(words) for words in found]
-
-
-def share_of_misses(misses: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Of the items, for each listener, (listeners,)."""
-    return misses.mean(1)
 
 
 def _of_conduct(responses: Responses, listener: Listener) -> list[str]:

@@ -38,15 +38,20 @@ class ListenServer(ThreadingHTTPServer):
         folder: what `build` wrote.
         host: address to listen at.
         port: 0 for any that is free.
+        url: how listeners reach it where a proxy stands in front of it; None for the address.
 
     Raises:
-        ClarionError: if there is no study in the folder, or another process serves it.
+        ClarionError: if there is no study in the folder, another process serves it, or the URL is
+            none.
         OSError: if the port is taken.
     """
 
     daemon_threads = True
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 8000) -> None:
+    def __init__(
+        self, folder: Path, host: str = "127.0.0.1", port: int = 8000, url: str | None = None
+    ) -> None:
+        self.public_host = None if url is None else _host_of(url)
         self.key = Key.read(folder)
         page = folder / PAGE
         self.files = {
@@ -68,6 +73,14 @@ class ListenServer(ThreadingHTTPServer):
         """Give back the port and the folder."""
         super().server_close()
         self.answers.close()
+
+
+def _host_of(url: str) -> str:
+    """The host and port of a URL, as browsers write them: the usual port is not named."""
+    parts = urlsplit(url.lower())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ClarionError(f"url must begin with http:// or https:// and a host, got {url!r}.")
+    return parts.netloc.removesuffix({"http": ":80", "https": ":443"}[parts.scheme])
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -100,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         if code is None:
             return self._refuse(HTTPStatus.NOT_FOUND, "There is nothing here.")
         origin = self.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != self.headers.get("Host"):
+        own = (self.headers.get("Host"), self.server.public_host)
+        if origin is not None and urlsplit(origin).netloc not in own:
             return self._refuse(HTTPStatus.FORBIDDEN, "This comes from another page.")
         # A page elsewhere could not send this kind without asking first, and it is not answered.
         if self.headers.get_content_type() != "application/json":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -57,6 +57,16 @@ class ExampleSet(Protocol):
 
     def to(self, device: torch.device | str) -> Self:
         """The same set, giving its batches on another device."""
+        ...
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """What examples have, too, if some belong together, such as pieces of one recording."""
+
+    @property
+    def groups(self) -> Tensor:
+        """(n,) int64, the group of each; a group is held out as a whole or not at all."""
         ...
 
 

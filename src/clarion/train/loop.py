@@ -19,7 +19,7 @@ from clarion.base.errors import ClarionError, DataError
 from clarion.base.streams import mix_seed
 from clarion.denoise.asked import AUTOCAST
 from clarion.run.config import TrainingConfig
-from clarion.run.examples import ExampleSet
+from clarion.run.examples import ExampleSet, Grouped
 from clarion.train.checkpoint import TrainState, load_checkpoint, save_checkpoint
 from clarion.train.ema import EMA
 from clarion.train.objective import Objective
@@ -82,7 +82,8 @@ class Trainer:
         everything = torch.arange(len(examples))
         chosen, held = everything, everything[:0]
         if config.validate_every and validation is None:
-            chosen, held = hold_out(len(examples), config.validation_examples, config.seed)
+            groups = examples.groups if isinstance(examples, Grouped) else None
+            chosen, held = hold_out(len(examples), config.validation_examples, config.seed, groups)
         elif config.validate_every and validation is not None:
             held = pick_some(len(validation), config.validation_examples, config.seed)
         self.order = DataOrder(chosen, config.seed)

@@ -47,14 +47,35 @@ class DataOrder:
         return self._pass
 
 
-def hold_out(n: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+def hold_out(n: int, count: int, seed: int, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Split range(n) at random into a part to train on and at most `count` to validate on.
 
-    Never more than a tenth is held out.
+    Never more than a tenth is held out, and of a group all or none; what is not needed of it is in
+    neither part. Where each of three groups or more is larger than a tenth, the smallest is held out.
+
+    Args:
+        n: how many there are.
+        count: to validate on.
+        seed: of the split.
+        groups: (n,) int64, the group of each; None if each is one by itself.
     """
-    held = min(count, n // 10)
-    order = _shuffled(n, seed)
-    return order[held:].sort().values, order[:held].sort().values
+    each = torch.arange(n)
+    _, group, sizes = (each if groups is None else groups).unique(
+        return_inverse=True, return_counts=True
+    )
+    is_held, held = torch.zeros(len(sizes), dtype=torch.bool), 0
+    of_size = sizes.tolist()
+    for number in _shuffled(len(sizes), seed).tolist():
+        if held >= min(count, n // 10):
+            break
+        if held + of_size[number] <= n // 10:
+            is_held[number] = True
+            held += of_size[number]
+    if not held and min(count, n // 10) and len(sizes) > 2:
+        is_held[sizes.argmin()] = True
+        held = int(sizes.min())
+    kept_back = each[is_held[group]]
+    return each[~is_held[group]], kept_back[pick_some(held, count, seed)]
 
 
 def pick_some(n: int, count: int, seed: int) -> Tensor:

@@ -18,7 +18,7 @@ from clarion.base.sound import ComplexSpectrogram, LogMel
 from clarion.domains.audio.data import AudioData
 from clarion.domains.audio.noise import Noise
 from clarion.domains.tables import ALL_TABLES, kind_of
-from clarion.run.examples import Fitted
+from clarion.run.examples import Fitted, Grouped
 from clarion.run.serialize import from_json, to_json
 
 soundfile = pytest.importorskip("soundfile")
@@ -209,6 +209,8 @@ def test_a_stride_gives_pieces_that_hold_all_of_a_sound(write_tone, tmp_path: Pa
     assert [names[i] for i in condition.values["label"]] == ["short", "exact", "long"]
     report = config.describe(sounds)
     assert (report.count, report.num_pieces) == (3, 7)
+    assert isinstance(sounds, Grouped)  # pieces that overlap are held out together
+    assert sounds.groups.tolist() == [0, 1, 1, 1, 1, 1, 2]
 
 
 def test_noisy_sounds_are_told_of_by_the_codec_of_the_clean_ones(spoken: Path):

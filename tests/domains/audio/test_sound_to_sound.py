@@ -167,6 +167,14 @@ def test_silence_one_sample_and_clipping(tmp_path: Path, random_run: Path):
     assert (now[:, 1] != 0).any()
 
 
+def test_one_sample_keeps_its_value(tmp_path: Path):
+    """At 8 kHz there is none of it."""
+    source, out = tmp_path / "one.wav", tmp_path / "out.wav"
+    soundfile.write(source, np.array([[0.5, -0.25]]), 44_100)
+    echo().file(source, out)
+    assert np.array_equal(soundfile.read(out)[0], [[0.5, -0.25]])
+
+
 def test_a_long_recording_takes_no_more_memory():
     def peak(minutes: int) -> tuple[int, int]:
         rng = np.random.default_rng(0)
@@ -203,14 +211,19 @@ def test_a_seed_says_it_all_whatever_the_batch(random_run: Path, tmp_path: Path,
 
 
 def test_what_cannot_be_enhanced_is_named(random_run: Path, tmp_path: Path, capsys):
-    bad = {"nan.wav": np.array([0.1, np.nan, 0.1]), "empty.wav": np.zeros(0)}
+    bad = {
+        "nan.wav": np.array([0.1, np.nan, 0.1]),
+        "vast.wav": np.array([1e200]),
+        "empty.wav": np.zeros(0),
+    }
     for name, wave in bad.items():
-        soundfile.write(tmp_path / name, wave, RATE_HZ, "FLOAT")
+        soundfile.write(tmp_path / name, wave, RATE_HZ, "DOUBLE")
     (tmp_path / "text.wav").write_text("not a sound")
     soundfile.write(tmp_path / "good.wav", sine(0.2), RATE_HZ)
     given = ["--model", str(random_run)]
     for name, message in {
         "nan.wav": "nan.wav holds NaN or infinite samples, the first at 0.000 s",
+        "vast.wav": "vast.wav holds NaN or infinite samples, the first at 0.000 s",
         "empty.wav": "empty.wav holds no samples",
         "text.wav": "text.wav cannot be read as sound",
         "no.wav": "There is no file or folder",
@@ -220,7 +233,7 @@ def test_what_cannot_be_enhanced_is_named(random_run: Path, tmp_path: Path, caps
         assert not (tmp_path / "out.wav").exists()
     assert main(["enhance", str(tmp_path), str(tmp_path / "all"), *given]) == 1
     caught = capsys.readouterr()
-    assert "3 of 4 files were left out" in caught.err
+    assert "4 of 5 files were left out" in caught.err
     assert "real-time factor" in caught.out
     assert [p.name for p in sorted((tmp_path / "all").iterdir())] == ["good.png", "good.wav"]
     good = str(tmp_path / "good.wav")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from clarion.base.errors import DataError
+from clarion.domains.audio.data import AudioData
 from clarion.domains.audio.sound_file import read_sound
 from clarion.domains.audio.sources import holds_sounds, open_source
 
@@ -87,6 +89,40 @@ def test_tables_hold_sounds(write_tone, tmp_path: Path, is_told):
     assert holds_sounds(str(file)) is is_told  # without a word on it, it may hold pictures
     with pytest.raises(DataError, match="Unknown audio_column 'digit'"):
         open_source(str(file), audio_column="digit")
+
+
+def test_the_hub_holds_sounds(write_tone, tmp_path: Path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    path = write_tone("a.wav")
+    cells = [{"bytes": path.read_bytes(), "path": path.name}] * 2
+    table = datasets.Dataset.from_dict({"audio": cells, "digit": [0, 1]})
+    asked = []
+
+    def serve(*args, **options):
+        asked.append((args, options))
+        return table.cast_column("audio", datasets.Audio(decode=False))
+
+    monkeypatch.setattr(datasets, "load_dataset", serve)
+    sounds = AudioData("owner/name", split="test", subset="big", conditions=("digit=class",)).open()
+    assert asked == [(("owner/name", "big"), {"split": "test"})]
+    assert sounds.name(1) == "owner/name (test), row 1 (a.wav)"
+    expected = torch.from_numpy(read_sound(path).samples).float()
+    waveforms, condition = sounds.batch(torch.tensor([1]))
+    assert torch.equal(waveforms[0], expected)
+    assert condition.values["digit"].tolist() == [1]
+    with pytest.raises(DataError, match="split and subset are for data sets of the hub"):
+        open_source(str(tmp_path), split="test")
+
+
+def test_the_hub_fails_in_one_line(monkeypatch):
+    datasets = pytest.importorskip("datasets")
+
+    def fail(*_args, **_options):
+        raise ConnectionError("Couldn't reach it")
+
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    with pytest.raises(DataError, match="seems to be offline"):
+        open_source("owner/name")
 
 
 def test_what_is_no_source_is_said(tmp_path: Path):

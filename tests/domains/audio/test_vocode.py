@@ -138,6 +138,7 @@ def test_a_folder_of_sounds_and_of_numbers(run: Path, tmp_path: Path, capsys):
         (np.full((BANDS, 9), "a"), "all finite"),
         (np.array([{}]), "cannot be read as an array"),
         (b"text", "cannot be read as an array"),
+        (b"PK\x03\x04 an archive that was cut off", "cannot be read as an array"),
         ({"a": np.zeros(3), "b": np.zeros(3)}, "must hold one array, got a, b"),
     ],
 )
@@ -154,6 +155,57 @@ def test_bad_numbers_are_refused_by_name(levels, message, run: Path, tmp_path: P
     error = capsys.readouterr().err
     assert str(file) in error
     assert re.search(message, error)
+    assert not out.exists()
+
+
+def test_silence_and_one_sample(tmp_path: Path):
+    """Silence stays silence; what is shorter than a sample at the model's rate stays as it is."""
+    made = Vocoder(vocoder(), num_steps=1)
+    waves = {"silence": np.zeros(3000), "one": np.array([0.5])}
+    for name, wave in waves.items():
+        for rate_hz in (RATE_HZ, 44_100):
+            source, out = tmp_path / f"{name}.wav", tmp_path / f"{name}_{rate_hz}.wav"
+            soundfile.write(source, wave, rate_hz)
+            made.file(source, out)
+            now, now_hz = soundfile.read(out)
+            assert (now.shape, now_hz) == (wave.shape, rate_hz)
+            assert np.isfinite(now).all()
+            if name == "silence" or rate_hz != RATE_HZ:
+                assert np.array_equal(now, wave)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.array([0.1, np.nan]), "holds NaN or infinite samples, the first at 0.000 s"),
+        (np.array([0.1, 1e200]), "holds NaN or infinite samples, the first at 0.000 s"),
+        ("no sound", "cannot be read as sound"),
+    ],
+)
+def test_bad_sounds_are_refused_by_name(content, message, run: Path, tmp_path: Path, capsys):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    soundfile.write(folder / "good.wav", noise(3000), RATE_HZ)
+    if isinstance(content, str):
+        (folder / "bad.wav").write_text(content)
+    else:
+        soundfile.write(folder / "bad.wav", content, RATE_HZ, "DOUBLE")
+    assert main(["vocode", str(folder), str(out), "--model", str(run), "--num-steps", "1"]) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert "1 of 2 files were left out" in error
+    assert f"bad.wav {message}" in error
+    assert [file.name for file in sorted(out.iterdir())] == ["good.png", "good.wav"]
+
+
+@pytest.mark.parametrize("other", ["b.npy", "b.flac", "b.npz"])
+def test_results_of_one_name_are_refused(other: str, run: Path, tmp_path: Path, capsys):
+    for name in ("b.wav", other):
+        (tmp_path / name).write_bytes(b"")
+    out = tmp_path / "out"
+    assert main(["vocode", str(tmp_path), str(out), "--model", str(run)]) == 1
+    error = "".join(capsys.readouterr().err.split())
+    assert all(str(tmp_path / name) in error for name in ("b.wav", other))
+    assert "wouldbothbemade" in error
     assert not out.exists()
 
 

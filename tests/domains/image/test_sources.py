@@ -9,7 +9,7 @@ import pytest
 
 from clarion.base.errors import DataError
 from clarion.domains.image.data import ImageData
-from clarion.domains.image.sources import is_hub_name, open_folder, open_source
+from clarion.domains.image.sources import open_folder, open_source
 
 
 def names(source) -> list[str]:
@@ -101,11 +101,6 @@ def test_a_single_picture_is_no_data_set(tmp_path: Path, png) -> None:
     png(np.zeros((4, 4)), tmp_path / "a.png")
     with pytest.raises(DataError, match=r"a\.png is none of these"):
         open_source(str(tmp_path / "a.png"))
-
-
-def test_hub_names() -> None:
-    assert is_hub_name("owner/some-data.v2")
-    assert not any(map(is_hub_name, ["mnist", "/a/b", "./a", "a/b/c", "a/*", "~/a"]))
 
 
 def test_a_folder_that_may_not_be_read_is_refused(class_folders: Path, monkeypatch) -> None:

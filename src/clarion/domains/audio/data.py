@@ -32,12 +32,14 @@ class AudioData(DataConfig):
 
     Args:
         source: a folder of .wav, .flac and .ogg files at any depth, one such file, a parquet file,
-            or a folder of them. Columns tell what is known of each: those of the table or of
-            `metadata.csv`; of files in folders `label`, the name of the folder; in the layout of
-            LibriSpeech `speaker`, `chapter` and `text`.
+            a folder of them, or a hub name ("owner/name"). Columns tell what is known of each:
+            those of the table or of `metadata.csv`; of files in folders `label`, the name of the
+            folder; in the layout of LibriSpeech `speaker`, `chapter` and `text`.
         name_pattern: what the names of files tell, as columns: "{digit}_{speaker}_{index}"; of
             tables nothing.
         audio_column: of the sounds in a table; None finds it.
+        split: "train", "test" and so on, of a hub data set.
+        subset: which configuration of a hub data set, where it has several.
         rows: which of them are used, by their columns: "index!=0-4", "speaker=theo,george".
         conditions: what a model shall be conditioned on, out of the columns: NAME=KIND or
             NAME=KIND:COLUMN, such as "digit=class" or "caption=text".
@@ -86,11 +88,15 @@ class AudioData(DataConfig):
     )
     stride_s: float | None = field(default=None, metadata={"optional": True})
     noise: Noise = field(default=Noise(), metadata={"optional": True})
+    split: str = field(default="train", metadata={"optional": True})
+    subset: str | None = field(default=None, metadata={"optional": True})
     memory_limit_gib: float = 4.0
 
     def __post_init__(self) -> None:
         if not self.source:
-            raise DataError("source must name a folder, a file of sound, or parquet files.")
+            raise DataError(
+                "source must name a folder, a file of sound, parquet files, or a hub data set."
+            )
         if self.sample_rate_hz is not None and self.sample_rate_hz < 1:
             raise DataError(f"sample_rate_hz must be at least 1, got {self.sample_rate_hz}.")
         if self.duration_s is not None and not 0 < self.duration_s < float("inf"):
@@ -124,7 +130,11 @@ class AudioData(DataConfig):
                 those to train on do not.
         """
         source = open_source(
-            self.source, name_pattern=self.name_pattern, audio_column=self.audio_column
+            self.source,
+            split=self.split,
+            subset=self.subset,
+            name_pattern=self.name_pattern,
+            audio_column=self.audio_column,
         )
         positions = choose_rows(source, self.rows)
         codec = None if fitted is None else fitted.codec

@@ -22,6 +22,8 @@ FLAT_SAMPLES = 4
 
 NEAR_FULL_SCALE = 0.98
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 BLOCK_SAMPLES = 1 << 16
 """Of each channel, in a block of a file that is read or written in parts."""
 
@@ -92,7 +94,7 @@ def read_blocks(file: Path | bytes, name: str = "") -> tuple[int, Generator[NDAr
 
     Raises:
         DataError: if the file is missing, is no sound, holds no samples, or holds what is not a
-            finite number; the last two where that is found.
+            finite number of float32; the last two where that is found.
     """
     try:
         import soundfile
@@ -121,11 +123,12 @@ def read_blocks(file: Path | bytes, name: str = "") -> tuple[int, Generator[NDAr
                 if not len(read):
                     break
                 block = np.asarray(read, np.float64)
-                is_finite = np.isfinite(block).all(1)
+                is_finite = (np.abs(block) <= FLOAT32_MAX).all(1)
                 if not is_finite.all():
                     at = (done + int(np.argmin(is_finite))) / opened.samplerate
                     raise DataError(
-                        f"{name} holds NaN or infinite samples, the first at {at:.3f} s."
+                        f"{name} holds NaN or infinite samples, the first at {at:.3f} s; what is "
+                        f"beyond {FLOAT32_MAX:.1e} counts as infinite."
                     )
                 done += len(block)
                 yield block
@@ -145,7 +148,8 @@ class SoundWriter:
     """Writes a file in parts, in 16 bits where that is what its ending stands for.
 
     What goes beyond full scale is made quieter as a whole, so that nothing is clipped: parts are
-    kept beside the file until all are there. A file that was there before stays if this fails.
+    kept beside the file, as float32, until all are there. A file that was there before stays if
+    this fails.
 
     Args:
         path: of the file.
@@ -173,11 +177,13 @@ class SoundWriter:
 
     def write(self, block: NDArray[np.float64]) -> None:
         """Append samples, (time, channels)."""
-        if not np.isfinite(block).all():
+        with np.errstate(over="ignore"):
+            part = np.ascontiguousarray(block, np.float32)
+        if not np.isfinite(part).all():
             raise ClarionError(f"{self._path} is not written: its samples are not all finite.")
-        self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
-        self.num_samples += len(block)
-        self._parts.write(np.ascontiguousarray(block).tobytes())
+        self._peak = max(self._peak, float(np.abs(part).max(initial=0.0)))
+        self.num_samples += len(part)
+        self._parts.write(part.tobytes())
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._parts:
@@ -193,8 +199,9 @@ class SoundWriter:
         self._parts.seek(0)
         try:
             with soundfile.SoundFile(partial, "w", rate_hz, channels, format=form) as file:
-                while part := self._parts.read(8 * channels * BLOCK_SAMPLES):
-                    file.write(np.frombuffer(part).reshape(-1, channels) / self._peak)
+                while part := self._parts.read(4 * channels * BLOCK_SAMPLES):
+                    samples = np.frombuffer(part, np.float32).reshape(-1, channels)
+                    file.write(samples / self._peak)
             partial.replace(self._path)
         except soundfile.LibsndfileError as error:
             raise ClarionError(f"{self._path} cannot be written: {error.error_string}") from None

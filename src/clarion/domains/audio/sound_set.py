@@ -73,6 +73,11 @@ class SoundSet:
         return tuple(self.waveforms.shape[1:])
 
     @property
+    def groups(self) -> Tensor:
+        """(n,) int64: pieces of one sound belong together."""
+        return self.sounds
+
+    @property
     def condition_spec(self) -> ConditionSpec:
         """What is known of the sounds, and told of them."""
         known = {name: column.entry for name, column in self.conditions.items()}

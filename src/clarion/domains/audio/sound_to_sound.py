@@ -95,7 +95,8 @@ class SoundToSound:
         """Make a file of another, of its length, rate and channels, with a picture of both.
 
         The file is gone through twice: its level is found, and then it is told of at the level that
-        the model knows. What would go beyond full scale is made quieter as a whole.
+        the model knows. What would go beyond full scale is made quieter as a whole. A recording
+        that is shorter than one sample at the model's rate stays as it is.
 
         Args:
             source: the file.
@@ -119,7 +120,8 @@ class SoundToSound:
         levels = np.sqrt(power / max(known, 1))
         with SoundWriter(out, rate_hz, counted.channels) as writer:
             _, blocks = read_blocks(source)
-            for block in _cut(self._at_rate(blocks, rate_hz, levels), counted):
+            made = self._at_rate(blocks, rate_hz, levels) if known else blocks
+            for block in _cut(made, counted):
                 writer.write(block)
                 on_samples(writer.num_samples, counted.num_samples)
         shown = [

@@ -1,4 +1,4 @@
-"""Where sounds come from: folders of files, and tables with a column of them.
+"""Where sounds come from: folders of files, and tables with a column of them, here or on the hub.
 
 Everything is in sorted order, so sound number `i` is the same on every machine.
 """
@@ -16,6 +16,7 @@ from clarion.base.names import describe_unknown
 from clarion.domains.audio.librispeech import is_librispeech, librispeech_columns
 from clarion.domains.audio.sound_file import SUFFIXES
 from clarion.run.columns import CellSource
+from clarion.run.columns.hub import is_hub_name, read_hub
 from clarion.run.columns.metadata import Metadata
 from clarion.run.columns.parquet import Table, read_parquet
 
@@ -110,7 +111,12 @@ class SoundTable(Table):
 
 
 def open_source(
-    source: str, *, name_pattern: str | None = None, audio_column: str | None = None
+    source: str,
+    *,
+    split: str = "train",
+    subset: str | None = None,
+    name_pattern: str | None = None,
+    audio_column: str | None = None,
 ) -> SoundSource:
     """Find out what `source` is and open it; see `AudioData` for what it may be.
 
@@ -118,6 +124,10 @@ def open_source(
         DataError: if there is no such thing, or it cannot be used as it is.
     """
     path = Path(source).expanduser()
+    if not path.exists() and is_hub_name(source):
+        return SoundTable(*read_hub(source, split, subset), audio_column)
+    if (split, subset) != ("train", None):
+        raise DataError(f"split and subset are for data sets of the hub, and {source!r} is none.")
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         return FolderSource(path.parent, [path], _told(path.parent, [path], name_pattern))
     tables = [path] if path.is_file() else sorted(path.glob("*.parquet"))
@@ -131,7 +141,9 @@ def open_source(
         table, title = read_parquet(tables)
         return SoundTable(table, title, audio_column)
     if not path.is_dir():
-        raise DataError(f"There is no folder or file {source!r}.")
+        raise DataError(
+            f"There is no folder or file {source!r}, and a name on the hub has the form owner/name."
+        )
     if audio_column is not None:
         raise DataError(f"audio_column is for tables, and {path} is a folder of files.")
     paths = sounds_below(path)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -192,9 +193,10 @@ def read_levels(file: Path, told: LogMel) -> Tensor:
     if not file.is_file():
         raise DataError(f"There is no file {file}.")
     try:
-        read = np.load(file, allow_pickle=False)
-        levels = np.asarray(_only(read, file) if isinstance(read, Mapping) else read)
-    except (ValueError, OSError, EOFError) as error:
+        with file.open("rb") as opened:
+            read = np.load(opened, allow_pickle=False)
+            levels = np.asarray(_only(read, file) if isinstance(read, Mapping) else read)
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise DataError(f"{file} cannot be read as an array: {error}") from None
     wanted = f"levels in dB of {told.num_bands} mel bands, (bands, frames), of 2 frames or more"
     if levels.ndim != 2 or levels.shape[0] != told.num_bands or levels.shape[1] < 2:

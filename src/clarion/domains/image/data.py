@@ -14,9 +14,10 @@ from clarion.domains.image.fields import PICTURE_READERS, FieldColumn
 from clarion.domains.image.image_set import LABEL, ImageSet
 from clarion.domains.image.reading import read_image_set
 from clarion.domains.image.report import DataReport
-from clarion.domains.image.sources import PictureSource, is_hub_name, open_source
+from clarion.domains.image.sources import PictureSource, open_source
 from clarion.domains.image.survey import Survey
 from clarion.run.columns import ColumnReader, parse_requests
+from clarion.run.columns.hub import is_hub_name
 from clarion.run.examples import DataConfig, Fitted, OnProgress
 
 RESIZE_RULES = ("none", "crop", "pad", "stretch")

@@ -21,6 +21,7 @@ from clarion.domains.image.decoding import PICTURE_ENDINGS, Piece
 from clarion.domains.image.idx import has_idx, open_idx
 from clarion.domains.image.tables import open_hub, open_parquet
 from clarion.run.columns import CellSource
+from clarion.run.columns.hub import is_hub_name
 from clarion.run.columns.metadata import Metadata
 
 SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
@@ -141,11 +142,6 @@ def open_source(
             "of the form owner/name."
         )
     return open_hub(source, split=split, subset=subset, **columns)
-
-
-def is_hub_name(source: str) -> bool:
-    """Whether `source` has the form owner/name, and so may be on the hub."""
-    return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source) is not None and not _is_glob(source)
 
 
 def open_folder(folder: Path, split: str) -> FolderSource:

@@ -6,7 +6,6 @@ so any row can be had at once and the memory stays free.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 from clarion.base.errors import DataError
 from clarion.base.names import describe_unknown
 from clarion.domains.image.decoding import Piece
-from clarion.run.columns.parquet import Table, import_datasets, one_line, read_parquet
+from clarion.run.columns.hub import read_hub
+from clarion.run.columns.parquet import Table, read_parquet
 
 
 class TableSource(Table):
@@ -118,39 +118,8 @@ def open_hub(
     Raises:
         DataError: if it cannot be had, or there is no column of pictures.
     """
-    datasets = import_datasets(f"The hub data set {name!r}")
-    log = logging.getLogger("huggingface_hub")
-    level = log.level
-    log.setLevel(logging.ERROR)  # it would report each of its tries when there is no network
-    try:
-        table = datasets.load_dataset(name, subset, split=split)
-    except Exception as error:  # several libraries lie below, each with errors of its own
-        raise DataError(_hub_problem(name, error)) from error
-    finally:
-        log.setLevel(level)
-    return TableSource(
-        table, f"{name} ({split})", image_column=image_column, label_column=label_column
-    )
-
-
-def _hub_problem(name: str, error: Exception) -> str:
-    kinds = {kind.__name__ for e in _chain(error) for kind in type(e).__mro__}
-    if "DatasetNotFoundError" in kinds:
-        return f"There is no folder {name!r} here, and no public data set of that name on the hub."
-    if kinds & {"ConnectionError", "TimeoutError", "OfflineModeIsEnabled", "TransportError"}:
-        return (
-            f"The data set {name!r} is not in the local cache, and the hub cannot be reached: "
-            "this machine seems to be offline. Connect it once, or give a local folder as source."
-        )
-    return f"The hub data set {name!r} cannot be opened: {one_line(error)}"
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    chain: list[BaseException] = []
-    while error is not None and error not in chain:
-        chain.append(error)
-        error = error.__cause__ or error.__context__
-    return chain
+    table, title = read_hub(name, split, subset)
+    return TableSource(table, title, image_column=image_column, label_column=label_column)
 
 
 def _find_image_column(features: Any, title: str, wanted: str | None) -> str:

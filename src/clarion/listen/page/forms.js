@@ -135,8 +135,10 @@ class Sliders extends Form {
   refresh() {
     super.refresh();
     const enough = Math.min(this.study.heardS, this.player.duration);
-    for (const { clip, slider } of this.rows) {
-      slider.disabled = (this.player.heard[clip] ?? 0) < enough;
+    for (const { clip, letter, slider } of this.rows) {
+      const isHeard = (this.player.heard[clip] ?? 0) >= enough;
+      if (isHeard && slider.disabled) say(`Clip ${letter} can be rated.`);
+      slider.disabled = !isHeard;
     }
     this.toggleButton.textContent = this.player.current === null ? "Play" : "Pause";
     const passed = this.player.duration ? this.player.position / this.player.duration : 0;
@@ -158,7 +160,7 @@ class Sliders extends Form {
     return [
       ...this.buttons.map(({ key, label }) => [key, `play ${label}`]),
       ["p", "play or pause"], ["Tab", "go to the next slider"], ["← →", "change a rating by 1"],
-      ["Page ↑ ↓", "change it by 10"],
+      ["Page ↑ ↓", "change it by 10"], ["Enter", "rate it as it stands"],
     ];
   }
 }

@@ -56,14 +56,18 @@ class Test {
   get next() { return this.listener.trials.findIndex((_, n) => !this.memory.has(`trial ${n}`)); }
 
   async deliver() {
+    if (this.isDelivering) return; // What came meanwhile is sent by the call that goes on.
+    this.isDelivering = true;
+    clearTimeout(this.timer);
     const all = await this.memory.send();
+    this.isDelivering = false;
     if (!this.memory.isCollected) {
       say(this.memory.unsent.length ? "Saved in this browser." : "");
     } else {
       say(all ? (this.memory.sent.length ? "All answers are saved." : "")
         : this.memory.refusal ? `An answer was not taken: ${this.memory.refusal}`
           : "No connection: answers are kept in this browser and will be sent.");
-      if (!all) setTimeout(() => this.deliver(), 15_000);
+      if (!all) this.timer = setTimeout(() => this.deliver(), 15_000);
     }
     if (!$("end").hidden) this.tellEnd();
   }
@@ -174,20 +178,22 @@ class Test {
     this.trial();
   }
 
-  /** The clips of these names; null if they cannot be loaded, which is then said. */
+  /** The clips of these names; null if they cannot be loaded, which is then said. Meanwhile nothing
+   * can be pressed. */
   async load(names, again) {
-    try {
-      return await this.clips.load(names);
-    } catch (error) {
-      $("broken-text").textContent = `${error.message} Nothing is lost that you have answered.`;
-      $("broken-again").onclick = again;
-      show("broken");
-      return null;
-    }
+    $("main").inert = true;
+    const loaded = await this.clips.load(names).catch((error) => error);
+    $("main").inert = false;
+    if (!(loaded instanceof Error)) return loaded;
+    $("broken-text").textContent = `${loaded.message} Nothing is lost that you have answered.`;
+    $("broken-again").onclick = again;
+    show("broken");
+    return null;
   }
 
   async trial() {
     const number = this.next;
+    this.player?.pause();
     this.progress();
     if (number < 0) return this.memory.has("end") ? this.end() : this.comment();
     const trial = this.listener.trials[number];
@@ -243,6 +249,7 @@ class Test {
   }
 
   leaveTrial() {
+    if (!this.form) return;
     const missing = this.form.missing();
     $("trial-problem").textContent = missing?.text ?? "";
     if (missing) return missing.element.focus();

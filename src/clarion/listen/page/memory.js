@@ -64,11 +64,12 @@ class Memory {
 
   /** Send what has not been sent; whether all is there now. */
   async send() {
-    if (!this.isCollected || this.sending) return !this.unsent.length;
-    this.sending = true;
+    if (!this.isCollected && this.unsent.length) await this.meetCollector();
+    if (!this.isCollected) return !this.unsent.length;
     this.refusal = "";
     try {
-      for (const name of this.unsent) {
+      while (this.unsent.length) { // also with what comes meanwhile
+        const [name] = this.unsent;
         const answer = await fetch(`answers/${this.listener}`, {
           method: "POST",
           headers: { "Content-Type": "application/json" },
@@ -83,7 +84,6 @@ class Memory {
         this.keep();
       }
     } catch { /* No network: next time. */ }
-    this.sending = false;
     return !this.unsent.length;
   }
 
