@@ -51,7 +51,7 @@ def hold_out(n: int, count: int, seed: int, groups: Tensor | None = None) -> tup
     """Split range(n) at random into a part to train on and at most `count` to validate on.
 
     Never more than a tenth is held out, and of a group all or none; what is not needed of it is in
-    neither part. Where each of three groups or more is larger than a tenth, the smallest is held out.
+    neither part. Where all of three groups or more are larger than that, the smallest is held out.
 
     Args:
         n: how many there are.
