@@ -73,7 +73,7 @@ def _flat(trial: Trial) -> dict[str, float]:
 
 def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figure:
     """How designs compare with what is known; what each setting promised."""
-    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     values = known.values.numpy()
     bins = np.linspace(
@@ -87,7 +87,6 @@ def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figur
         label="designs, predicted",
     )  # fmt: skip
     left.set(title="Values", xlabel=target, ylabel="density")
-    left.legend(fontsize=8, frameon=False)
 
     far = near[0]
     ends = np.stack([
@@ -101,7 +100,6 @@ def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figur
     middle.axhline(float(values.max()), color=COLOURS[5], linestyle=":", label="largest known")
     middle.set(title="Designs, predicted", xlabel="edits to the nearest known")
     middle.set_ylabel(f"{target}, predicted")
-    middle.legend(fontsize=8, frameon=False)
 
     tried = [trial for trial in designs.trials if trial.share_new]
     weakest = min(trial.setting.strength for trial in tried)
@@ -118,9 +116,10 @@ def picture(designs: Designs, known: Known, near: Nearest, target: str) -> Figur
     right.plot(chosen.diversity, chosen.merit, "*", color="black", markersize=10, label="chosen")
     right.set(title="What was tried", xlabel="mean distance of two designs")
     right.set_ylabel(f"{target}, surely reached")
-    right.legend(fontsize=8, frameon=False)
     for axes in (left, middle, right):
         axes.set_title(axes.get_title(), fontsize=11)
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.15), "ncols": 2}
+        axes.legend(fontsize=8, frameon=False, **below)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
