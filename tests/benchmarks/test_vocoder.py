@@ -52,4 +52,4 @@ def test_a_missing_package_is_told_first(speech: Path, run_benchmark, tmp_path, 
     predicted._distillmos.cache_clear()
     monkeypatch.setitem(sys.modules, "distillmos.sqa", None)
     with pytest.raises(SystemExit, match="DistillMOS needs two packages"):
-        run_benchmark("vocoder", "--model", model, "--data", speech)
+        run_benchmark("vocoder", "--model", model, "--data", speech, "--metrics", "distillmos")
