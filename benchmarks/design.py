@@ -236,13 +236,13 @@ class Task:
         with (out / "designs.csv").open() as file:
             designs = [row["sequence"] for row in csv.DictReader(file)]
         far, _ = nearest(designs, self.known)
-        print(self.name, seed, more, judged(self.score(designs)))
         told = json.loads((out / "design.json").read_text())
         figures = {
             **judged(self.score(designs)), "num_designs": len(designs),
             "diversity": diversity(designs), "novelty": statistics.median(far.tolist()),
             **{key: told[key] for key in ("asked", "guidance_scale", "strength")},
         }  # fmt: skip
+        print(self.name, seed, more, figures)
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(json.dumps({"words": words, "figures": figures}, indent=2))
         return figures

@@ -24,8 +24,7 @@ from clarion.domains.image.extractors import OwnFunction
 from clarion.evaluate.compare import SHARED
 from clarion.evaluate.evaluation import Evaluation
 from clarion.evaluate.frechet_metrics import frechet_metrics
-from clarion.evaluate.gather import check_dim, gather
-from clarion.evaluate.jackknife import GROUPS, deal
+from clarion.evaluate.gather import check_dim, check_sizes, gather, kept_sizes
 from clarion.evaluate.kernel import kernel_metric
 from clarion.evaluate.manifold import K, check_neighbours, manifold_metrics
 from clarion.evaluate.metric import Metric, MetricCard
@@ -64,11 +63,7 @@ class ArrayEvaluation(Evaluation):
     batch_size: int = 256
 
     def __post_init__(self) -> None:
-        for name in ("k", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if self.keep < 2 * GROUPS:
-            raise ClarionError(f"keep must be at least {2 * GROUPS}, got {self.keep}.")
+        check_sizes(k=self.k, batch_size=self.batch_size, keep=self.keep)
         if not self.metrics:
             raise ClarionError("There is nothing to measure: name metrics.")
 
@@ -82,7 +77,7 @@ class ArrayEvaluation(Evaluation):
         features = None if self.features is None else OwnFunction(self.features)
         of = features or _flat
         for rows, what in ((samples, "samples"), (reference, "the reference")):
-            sizes = [min(len(g), self.keep // GROUPS) for g in deal(len(rows), self.seed)]
+            sizes = kept_sizes(len(rows), self.seed, self.keep)
             if "prdc" in self.metrics:
                 check_neighbours(sizes, self.k, what)
         probe = of(reference[:PROBED])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clarion.base.errors import DataError
-from clarion.evaluate.jackknife import deal
+from clarion.base.errors import ClarionError, DataError
+from clarion.evaluate.jackknife import GROUPS, deal
 from clarion.evaluate.moments import Moments, merge
 from clarion.run.examples import OnProgress
 
@@ -18,6 +18,10 @@ CHUNK = 1024
 
 MOST_FEATURES = 4096
 """For which a covariance is gathered: ten of them take 1.3 GB."""
+
+
+FEWEST = 2 * GROUPS
+"""Features that are kept at least: two of each group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +67,8 @@ def gather(
     """
     groups = deal(n, seed)
     kept, moments, done = [], [], 0
-    for group in groups:
-        left, of_group, few = keep // len(groups), [], []
+    for group, left in zip(groups, kept_sizes(n, seed, keep), strict=True):
+        of_group, few = [], []
         for chunk in group.split(CHUNK):
             parts = []
             for batch in chunk.split(batch_size):
@@ -81,6 +85,28 @@ def gather(
         kept.append(torch.cat(few))
         moments += of_group
     return Gathered(n, kept, kept_numbers(n, seed, kept), moments)
+
+
+def check_sizes(*, k: int, batch_size: int, keep: int) -> None:
+    """Refuse sizes of an evaluation that nothing can be measured with.
+
+    Args:
+        k: neighbour that balls reach to.
+        batch_size: things at a time.
+        keep: features that are kept, at most.
+
+    Raises:
+        ClarionError: naming the first that is too small.
+    """
+    for name, value, least in (("k", k, 1), ("batch_size", batch_size, 1), ("keep", keep, FEWEST)):
+        if value < least:
+            raise ClarionError(f"{name} must be at least {least}, got {value}.")
+
+
+def kept_sizes(n: int, seed: int, keep: int) -> list[int]:
+    """Of how many things of each group `gather` keeps the features."""
+    groups = deal(n, seed)
+    return [min(len(group), keep // len(groups)) for group in groups]
 
 
 def kept_numbers(n: int, seed: int, kept: Sequence[Tensor]) -> list[Tensor]:

@@ -39,8 +39,16 @@ from clarion.evaluate.compare import SHARED
 from clarion.evaluate.diversity import diversity_metric
 from clarion.evaluate.evaluation import Evaluation
 from clarion.evaluate.frechet_metrics import frechet_metrics
-from clarion.evaluate.gather import MOST_FEATURES, Gathered, check_dim, gather, kept_numbers
-from clarion.evaluate.jackknife import GROUPS, deal
+from clarion.evaluate.gather import (
+    MOST_FEATURES,
+    Gathered,
+    check_dim,
+    check_sizes,
+    gather,
+    kept_numbers,
+    kept_sizes,
+)
+from clarion.evaluate.jackknife import GROUPS
 from clarion.evaluate.kernel import kernel_metric
 from clarion.evaluate.manifold import K, check_neighbours, manifold_metrics
 from clarion.evaluate.memory import Audit, MemoryAudit
@@ -113,11 +121,7 @@ class ImageEvaluation(Evaluation):
     pairs: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("k", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ClarionError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if self.keep < 2 * GROUPS:
-            raise ClarionError(f"keep must be at least {2 * GROUPS}, got {self.keep}.")
+        check_sizes(k=self.k, batch_size=self.batch_size, keep=self.keep)
         if not self.metrics and self.held_out is None:
             raise ClarionError("There is nothing to measure: name metrics, or held-out pictures.")
         if self.pairs is not None and self.held_out is None:
@@ -167,10 +171,7 @@ class ImageEvaluation(Evaluation):
             held_out = self._open(self.held_out, self.held_out_split, on_progress)
             num_in_both = count_in_both(held_out, reference)
         extractor = open_extractor(self.extractor, self.weights, choose_device(self.device))
-        sizes = [
-            [min(len(group), self.keep // GROUPS) for group in deal(len(of), self.seed)]
-            for of in (samples, reference)
-        ]
+        sizes = [kept_sizes(len(of), self.seed, self.keep) for of in (samples, reference)]
         if "prdc" in self.metrics:
             for of, what in zip(sizes, ("samples", "the reference"), strict=True):
                 check_neighbours(of, self.k, what)
