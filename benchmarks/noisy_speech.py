@@ -14,7 +14,7 @@ from clarion.base.streams import mix_seed
 from clarion.domains.audio.coloured import coloured, shaped
 from clarion.domains.audio.data import SPEAKER
 from clarion.domains.audio.metrics.tables import Samples
-from clarion.domains.audio.mixing import at_snr, gain_to, uniform
+from clarion.domains.audio.mixing import gain_to, root_mean_square, uniform
 from clarion.domains.audio.noise import NOISY_DBFS
 from clarion.domains.audio.sound_file import read_sound, resample
 from clarion.domains.audio.sources import open_source
@@ -206,7 +206,8 @@ def _mixture(
     if kind == "babble" and not others:
         kind = "pink"
     noise, ratio_db = _noise(kind, len(clean), others, generator), uniform(snr_db, generator)
-    noisy = at_snr(clean, noise, ratio_db)
+    level_dbfs = 20 * float(root_mean_square(clean).log10())
+    noisy = clean + noise * gain_to(noise, level_dbfs - ratio_db)
     peak = max(float(clean.abs().max()), float(noisy.abs().max()))
     gain = min(gain_to(noisy, NOISY_DBFS), HIGHEST_PEAK / peak)
     return Mixture(

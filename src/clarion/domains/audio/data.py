@@ -105,6 +105,11 @@ class AudioData(DataConfig):
             raise DataError(f"stride_s must be above 0 and finite, got {self.stride_s}.")
         if self.level_dbfs is not None and not self.level_dbfs <= 0:
             raise DataError(f"level_dbfs must be at most 0, got {self.level_dbfs}.")
+        if self.told == "noisy" and self.level_dbfs is None:
+            raise DataError(
+                "Noise is so loud beside the speech of a recording, whose level must be known: "
+                "set level_dbfs, -25 say."
+            )
         if not self.memory_limit_gib > 0:
             raise DataError(f"memory_limit_gib must be above 0, got {self.memory_limit_gib}.")
         check_rules(self.rows)
@@ -180,7 +185,8 @@ class AudioData(DataConfig):
         voices = torch.tensor([numbers[speaker] for speaker in speakers])[sounds.sounds]
         rate_hz = sounds.sample_rate_hz
         recordings = () if self.noise.folder is None else read_noises(self.noise.folder, rate_hz)
-        return Mixer(self.noise, rate_hz, voices, recordings)
+        assert self.level_dbfs is not None, "it is checked"
+        return Mixer(self.noise, rate_hz, self.level_dbfs, voices, recordings)
 
     def _fitted(self, seen_as: str, sounds: SoundSet) -> SoundCodec:
         """That codec, with the scale of these sounds."""

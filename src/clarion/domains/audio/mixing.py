@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,7 @@ class Mixer:
     Args:
         noise: which noise, and how loud.
         sample_rate_hz: of the sounds.
+        level_dbfs: root mean square of the whole recordings that the sounds are pieces of.
         voices: (n,) int64, who speaks in each sound of the set: a babble takes others.
         recordings: of one's own noise, each (time,), at that rate.
 
@@ -36,6 +38,7 @@ class Mixer:
 
     noise: Noise
     sample_rate_hz: int
+    level_dbfs: float
     voices: Tensor
     recordings: tuple[Tensor, ...] = ()
 
@@ -49,8 +52,9 @@ class Mixer:
     def noisy(self, sounds: Tensor, indices: Tensor, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Some of the sounds, and the same with noise.
 
-        The noisy ones are brought to `NOISY_DBFS`, the clean ones by the same factors. Where there
-        is nothing but silence, noise alone is heard.
+        Noise is as loud as the whole recording asks for, and so is the factor, of both, by which
+        the recording with its noise would come to `NOISY_DBFS`: a pause is noise alone, and as
+        quiet as it is where a recording is made clear.
 
         Args:
             sounds: (n, num_samples), the whole set.
@@ -77,17 +81,21 @@ class Mixer:
     ) -> tuple[Tensor, Tensor]:
         clean = sounds[index]
         noise = self._drawn(sounds, index, generator).to(clean)
-        snr_db = uniform(self.noise.snr_db, generator)
+        noise = noise * gain_to(noise, self.level_dbfs - uniform(self.noise.snr_db, generator))
         speech = clean
         if self.noise.t60_s is not None:
             t60_s, direct_db = uniform(self.noise.t60_s, generator), uniform(DIRECT_DB, generator)
             room = room_response(t60_s, direct_db, self.sample_rate_hz, generator)
             speech = convolved(clean, room)
-        noisy = at_snr(speech, noise, snr_db)
         if self.noise.cut_hz is not None:
-            noisy = low_passed(noisy, uniform(self.noise.cut_hz, generator), self.sample_rate_hz)
-        gain = gain_to(noisy, NOISY_DBFS)
-        return clean * gain, noisy * gain
+            cut_hz = uniform(self.noise.cut_hz, generator)
+            speech = low_passed(speech, cut_hz, self.sample_rate_hz)
+            noise = low_passed(noise, cut_hz, self.sample_rate_hz)
+        loudness = float(root_mean_square(clean))
+        kept = float(root_mean_square(speech)) / loudness if loudness > 0 else 1.0
+        recording = math.hypot(kept * amplitude(self.level_dbfs), float(root_mean_square(noise)))
+        gain = amplitude(NOISY_DBFS) / recording
+        return clean * gain, (speech + noise) * gain
 
     def _drawn(self, sounds: Tensor, index: int, generator: torch.Generator) -> Tensor:
         """Noise of a random kind, (num_samples,)."""
@@ -117,21 +125,15 @@ class Mixer:
         return mixed
 
 
-def at_snr(speech: Tensor, noise: Tensor, snr_db: float) -> Tensor:
-    """speech + g noise with 10 log10(sum speech² / sum (g noise)²) = snr_db.
-
-    The noise alone, where there is no speech; the speech alone, where there is no noise.
-    """
-    level_dbfs = 20 * float(root_mean_square(speech).log10())
-    if level_dbfs == -float("inf"):
-        return noise
-    return speech + noise * gain_to(noise, level_dbfs - snr_db)
-
-
 def gain_to(sound: Tensor, level_dbfs: float) -> float:
     """What brings a sound (time,) to a root mean square; 1 for silence."""
     now = float(root_mean_square(sound))
-    return 10 ** (level_dbfs / 20) / now if now > 0 else 1.0
+    return amplitude(level_dbfs) / now if now > 0 else 1.0
+
+
+def amplitude(level_dbfs: float) -> float:
+    """Root mean square of a level; 1 at 0 dBFS."""
+    return 10 ** (level_dbfs / 20)
 
 
 def root_mean_square(sound: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Literal
 from clarion.base.errors import DataError
 
 NOISY_DBFS = -25.0
-"""Root mean square at which noisy sounds are heard, so that a model knows one level only."""
+"""Root mean square at which noisy recordings are heard, as a whole: a model knows one level."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Noise:
             set, of other speakers where there is a column `speaker`; "shaped", noise of a random
             spectrum that comes and goes.
         folder: of one's own recordings of noise, which are then one more kind; None for none.
-        snr_db: lowest and highest power of the speech over that of the noise.
+        snr_db: lowest and highest power of the speech over that of the noise, of whole recordings.
         voices: fewest and most of a babble.
         t60_s: shortest and longest reverberation time of a room; None for no room. What shall come
             out stays dry.
