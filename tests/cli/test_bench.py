@@ -80,7 +80,15 @@ def test_a_comparison_is_made_once(
     evaluations = [row["evaluations_a_sample"] for row in rows]
     assert evaluations[3:] == [2 * len("corrected") - 1, 2 * len("langevin") + 1, 1, 1]
 
+    assert [gain["model"] for gain in content["gains"]] == MODELS[2:]
+    for gain, row in zip(content["gains"], rows[2:], strict=True):
+        difference = gain["metrics"]["frechet"]
+        assert difference["first"] == row["metrics"]["frechet"]["value"]
+        assert difference["second"] == rows[0]["metrics"]["frechet"]["value"]
+        assert difference["low"] < difference["value"] < difference["high"]
+
     table = Path("out/bench.md").read_text()
+    assert f"| Clarion, {rows[0]['sampling']}, less | Fréchet distance, in % | p |" in table
     assert "| VAE, one pass |" in table
     assert "20 samples each, held against 60 pictures" in table
     for name in ("evaluations", "seconds", "samples"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from clarion.base.chart import Chart, Series
 from clarion.domains.image.arrays import read_npz
 from clarion.domains.image.bench.bench import Row
 from clarion.domains.image.drawing import save_labelled_grid
+from clarion.evaluate.compare import compare
 from clarion.evaluate.metric import Metric
 from clarion.evaluate.versions import versions
 from clarion.run.files import write_bytes, write_json
@@ -44,8 +45,9 @@ MOST_CLASSES = 10
 
 def write_report(rows: Sequence[Row], out: Path, device: str) -> list[Path]:
     """Write bench.json, bench.md, samples.png, and charts if there are distances to draw."""
-    write_json(out / "bench.json", to_json(rows, device))
-    write_bytes(out / "bench.md", to_markdown(rows).encode())
+    found = to_json(rows, device)
+    write_json(out / "bench.json", found)
+    write_bytes(out / "bench.md", to_markdown(found).encode())
     files = [out / "bench.json", out / "bench.md"]
     for name, label, value in (
         ("evaluations", "network evaluations a sample", lambda cost: cost.evaluations),
@@ -64,7 +66,19 @@ def to_json(rows: Sequence[Row], device: str) -> dict[str, Any]:
         "versions": versions(),
         "basis": dict(rows[0].card.basis),
         "rows": [_row_json(row) for row in rows],
+        "gains": _gains([row for row in rows if row.cost is not None]),
     }
+
+
+def _gains(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The first model, sampled the first way, less each other model: all numbers, paired."""
+    first, *others = rows
+    return [
+        {"model": other.title, "sampling": other.way, "metrics": found["differences"]}
+        for other in others
+        if other.title != first.title
+        for found in [compare(other.card, first.card, is_paired=True).to_json()]
+    ]
 
 
 def _row_json(row: Row) -> dict[str, Any]:
@@ -103,28 +117,32 @@ def training_seconds(run: Path) -> float:
     return spent
 
 
-def to_markdown(rows: Sequence[Row]) -> str:
-    """Two tables: how good the samples are, with half the 95 % intervals, and what was spent."""
-    shown = [
-        (name, title) for name, title in SHOWN if any(name in row.card.metrics for row in rows)
-    ]
-    found = [["", *(title for _, title in shown)]]
-    found += [
-        [_name(row), *(_cell(row.card.metrics.get(name)) for name, _ in shown)] for row in rows
-    ]
-    spent = [["", *SPENT]]
-    spent += [[_name(row), *cells] for row in rows if (cells := _cost_cells(row))]
-    n = next(iter(rows[0].card.metrics.values())).n
-    basis = rows[0].card.basis
+def to_markdown(found: Mapping[str, Any]) -> str:
+    """Three tables: how good samples are, with half the 95 % intervals; by how much the first model
+    is ahead of the others; and what was spent.
+
+    Args:
+        found: what `to_json` gives.
+    """
+    rows, basis = found["rows"], found["basis"]
+    shown = [(name, title) for name, title in SHOWN if any(name in r["metrics"] for r in rows)]
+    good = [["", *(title for _, title in shown)]]
+    good += [[_name(r), *(_cell(r["metrics"].get(name)) for name, _ in shown)] for r in rows]
+    spent = [["", *SPENT], *([_name(r), *_cost_cells(r)] for r in rows if "weights" in r)]
+    n = next(iter(rows[0]["metrics"].values()))["n"]
     words = (
         f"{n:,} samples each, held against {basis['reference n']:,} pictures of the training data; "
         f"features: {basis['extractor']}."
     )
-    return f"{_table(found)}\n{words}\n\n{_table(spent)}"
+    first = next(row for row in rows if "weights" in row)
+    name = next(name for name in DISTANCES if name in first["metrics"])
+    ahead = [[f"{_name(first)}, less", f"{DISTANCES[name]}, in %", "p"]]
+    ahead += [[_name(gain), *_gain_cells(gain["metrics"][name])] for gain in found["gains"]]
+    return f"{_table(good)}\n{words}\n\n{_table(ahead)}\n{_table(spent)}"
 
 
-def _name(row: Row) -> str:
-    return f"{row.title}, {row.way}"
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['model']}, {row['sampling']}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -132,18 +150,16 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([head, f"|{'---|' * len(rows[0])}", *others]) + "\n"
 
 
-def _cost_cells(row: Row) -> list[str]:
-    """What stands in the table of what was spent; nothing of real pictures."""
-    if row.cost is None or row.sample_cost is None or row.run is None:
-        return []
+def _cost_cells(row: Mapping[str, Any]) -> list[str]:
+    """What stands in the table of what was spent."""
     return [
-        f"`{row.guidance}`" if row.guidance else "none",
-        f"{row.cost.weights / 1e6:.2f} M",
-        _operations(row.cost.flops * row.num_steps),
-        _time(training_seconds(row.run)),
-        f"{row.sample_cost.evaluations:g}",
-        _operations(row.sample_cost.flops),
-        f"{row.sample_cost.seconds:.3g}",
+        f"`{row['guidance']}`" if row["guidance"] else "none",
+        f"{row['weights'] / 1e6:.2f} M",
+        _operations(row["training_flops"]),
+        _time(row["training_seconds"]),
+        f"{row['evaluations_a_sample']:g}",
+        _operations(row["flops_a_sample"]),
+        f"{row['seconds_a_sample']:.3g}",
     ]
 
 
@@ -158,18 +174,23 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _cell(metric: Metric | None) -> str:
+def _cell(metric: Mapping[str, Any] | None) -> str:
     if metric is None:
         return ""
-    value = f"{metric.value:.3g}"
-    return value if _half(metric) is None else f"{value} ± {_half(metric):.2g}"
+    value = f"{metric['value']:.3g}"
+    if metric["low"] is None or metric["high"] is None:
+        return value
+    return f"{value} ± {(metric['high'] - metric['low']) / 2:.2g}"
 
 
-def _half(metric: Metric) -> float | None:
-    """Half the width of the interval."""
-    if metric.low is None or metric.high is None:
-        return None
-    return (metric.high - metric.low) / 2
+def _gain_cells(difference: Mapping[str, Any]) -> tuple[str, str]:
+    """A difference with its interval, in % of what is taken away, and its p-value."""
+    whole, low, high = difference["first"], difference["low"], difference["high"]
+    value = f"{100 * difference['value'] / whole:+.1f}"
+    if low is None:
+        return value, ""
+    interval = f"[{100 * low / whole:+.1f}, {100 * high / whole:+.1f}]"
+    return f"{value} {interval}", f"{difference['p']:.1g}"
 
 
 def _reach(metric: Metric) -> tuple[float, float]:
@@ -223,7 +244,7 @@ def _samples(rows: Sequence[Row], path: Path) -> Path:
             for found, known in pictures
         ]
     )
-    names, heading = list(map(_name, rows)), "the first of each class"
+    names, heading = [f"{row.title}, {row.way}" for row in rows], "the first of each class"
     return save_labelled_grid(images[:, None], path, row_labels=names, group_headings=[heading])
 
 
